@@ -1,0 +1,14 @@
+import type { Digest } from '../digest/digest.js';
+import type { reapi } from '../proto/index.js';
+
+/** Results of actions by the digest of the Action. The last write wins. */
+export interface ActionCache {
+  /** Returns the result, or `undefined` on a miss. Trouble with the store behind it is thrown, never told as a miss. */
+  get(actionDigest: Digest, signal?: AbortSignal): Promise<reapi.ActionResult | undefined>;
+
+  /** Stores a result in place of any other. Durable, where the store is, when it resolves. */
+  update(actionDigest: Digest, result: reapi.ActionResult, signal?: AbortSignal): Promise<void>;
+
+  /** Forgets a result; an absent one is ignored. */
+  delete(actionDigest: Digest, signal?: AbortSignal): Promise<void>;
+}

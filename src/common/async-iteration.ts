@@ -1,0 +1,39 @@
+/** Joins the chunks of `source`. `maxBytes` guards against a source that has more than was announced. */
+export async function collectBytes(source: AsyncIterable<Uint8Array>, maxBytes = Infinity): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of source) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > maxBytes) throw new RangeError(`More than the expected ${maxBytes} bytes arrived`);
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 && Buffer.isBuffer(chunks[0]) ? chunks[0] : Buffer.concat(chunks, sizeBytes);
+}
+
+/** Yields what is already in memory as one chunk; nothing for no bytes. */
+export async function* bytesOnce(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
+}
+
+/** Runs `task` over `items`, at most `limit` at a time, in order of start. Rejects with the first failure. */
+export async function forEachConcurrently<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  limit: number,
+  task: (item: T) => Promise<void>,
+): Promise<void> {
+  const running = new Set<Promise<void>>();
+  let failure: { reason: unknown } | undefined;
+  const failed = (): boolean => failure !== undefined;
+  for await (const item of items) {
+    const run = task(item)
+      .catch((reason: unknown) => {
+        failure ??= { reason };
+      })
+      .finally(() => running.delete(run));
+    running.add(run);
+    if (running.size >= limit) await Promise.race(running);
+    if (failed()) break;
+  }
+  await Promise.all(running);
+  if (failure) throw failure.reason;
+}

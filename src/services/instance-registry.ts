@@ -1,0 +1,64 @@
+import type { ActionCache } from '../actioncache/action-cache.js';
+import type { BlobStore } from '../blobstore/blob-store.js';
+import { Code } from '../common/code.js';
+import { StatusError } from '../common/status-error.js';
+import { checkInstanceName } from '../digest/instance-name.js';
+import type { Scheduler } from '../scheduler/scheduler.js';
+
+/** What one instance name stands for on an endpoint. A part that is not configured is not served. */
+export interface Instance {
+  readonly blobs?: BlobStore;
+  readonly actionCache?: ActionCache;
+  /** Whether clients may write the ActionCache (AC-5). */
+  readonly allowsActionCacheUpdates?: boolean;
+  readonly scheduler?: Scheduler;
+}
+
+/** Finds what an instance name stands for. */
+export class InstanceRegistry {
+  readonly #byName: ReadonlyMap<string, Instance>;
+  readonly #fallback: Instance | undefined;
+
+  /** With a `fallback` every valid name is known and means it, unless `byName` has it. */
+  constructor(byName: ReadonlyMap<string, Instance>, fallback?: Instance) {
+    this.#byName = byName;
+    this.#fallback = fallback;
+  }
+
+  /** The names that are configured one by one. */
+  get names(): readonly string[] {
+    return [...this.#byName.keys()];
+  }
+
+  /** Throws INVALID_ARGUMENT for a name that is malformed or not served here (INST-2). */
+  get(name: string): Instance {
+    const instance = this.#byName.get(name) ?? this.#fallback;
+    if (instance && checkInstanceName(name) === name) return instance;
+    const known = this.names.map((each) => JSON.stringify(each)).join(', ');
+    throw new StatusError(
+      Code.InvalidArgument,
+      `Instance ${JSON.stringify(checkInstanceName(name))} is not served here; served are ${known}`,
+    );
+  }
+
+  /** The blob store of an instance. Throws UNIMPLEMENTED where this endpoint serves no CAS for it. */
+  blobs(name: string): BlobStore {
+    return this.#part(name, 'blobs', 'CAS');
+  }
+
+  /** The action cache of an instance. Throws UNIMPLEMENTED where this endpoint serves none for it. */
+  actionCache(name: string): ActionCache {
+    return this.#part(name, 'actionCache', 'ActionCache');
+  }
+
+  /** The scheduler of an instance. Throws UNIMPLEMENTED where this endpoint does not execute for it. */
+  scheduler(name: string): Scheduler {
+    return this.#part(name, 'scheduler', 'Execution');
+  }
+
+  #part<Part extends keyof Instance>(name: string, part: Part, service: string): NonNullable<Instance[Part]> {
+    const found = this.get(name)[part];
+    if (found !== undefined) return found;
+    throw new StatusError(Code.Unimplemented, `Instance ${JSON.stringify(name)} has no ${service} on this endpoint`);
+  }
+}
