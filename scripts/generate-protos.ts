@@ -19,6 +19,7 @@ const aliases = {
   longrunning: 'google.longrunning',
   rpc: 'google.rpc',
   wellknown: 'google.protobuf',
+  health: 'grpc.health.v1',
 };
 
 function protoFiles(folder: string): string[] {
@@ -62,7 +63,7 @@ function generateAliases(): void {
   const declarations = names.map(([alias, name]) => `export import ${alias} = ${name};\n`);
   writeFileSync(
     join(gen, 'packages.d.ts'),
-    `${header}import type { Root } from 'protobufjs/light.js';\nimport { build, google } from './messages.js';\n\n` +
+    `${header}import type { Root } from 'protobufjs/light.js';\nimport { build, google, grpc } from './messages.js';\n\n` +
       `export const root: Root;\n${declarations.join('')}`,
   );
 }

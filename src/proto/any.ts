@@ -7,9 +7,9 @@ export interface MessageType<Message, Properties = Message> {
   decode(bytes: Uint8Array): Message;
 }
 
-/** `google.protobuf.Any` as decoded, or as to be encoded. */
+/** `google.protobuf.Any` as decoded, or as to be encoded. The generator brings its own definition, in snake case. */
 export interface AnyMessage {
-  readonly typeUrl?: string | null;
+  readonly type_url?: string | null;
   readonly value?: Uint8Array | null;
 }
 
@@ -20,13 +20,13 @@ export function packAny<Properties>(
   fullName: string,
   type: MessageType<unknown, Properties>,
   message: Properties,
-): { typeUrl: string; value: Uint8Array } {
-  return { typeUrl: prefix + fullName, value: type.encode(message).finish() };
+): { type_url: string; value: Uint8Array } {
+  return { type_url: prefix + fullName, value: type.encode(message).finish() };
 }
 
 /** Whether `any` holds the message type `fullName`, whatever host its URL names. */
 export function isAny(any: AnyMessage | null | undefined, fullName: string): boolean {
-  const typeUrl = any?.typeUrl ?? '';
+  const typeUrl = any?.type_url ?? '';
   return typeUrl.slice(typeUrl.lastIndexOf('/') + 1) === fullName;
 }
 
