@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { StatusError } from '../common/status-error.js';
+import { parseSize } from './size.js';
+
+/** What every tagged map has: the tag's name, and an identity that stays the same for all aliases of an anchor. */
+function tagged<Type extends string, Shape extends z.ZodRawShape>(type: Type, shape: Shape) {
+  return z.strictObject({ type: z.literal(type), node: z.int(), ...shape });
+}
+
+const size = z.union([z.string(), z.int()]).transform((text, context) => {
+  try {
+    return parseSize(text);
+  } catch (reason) {
+    context.addIssue(StatusError.from(reason).message);
+    return z.NEVER;
+  }
+});
+
+const path = z.string().min(1);
+
+/** Port 0 is a free one. */
+const port = z.int().min(0).max(65_535);
+
+const clientCredentials = z.strictObject({
+  tlsClientKey: path.optional(),
+  tlsClientCert: path.optional(),
+  tlsServerCert: path.optional(),
+});
+
+const remote = { url: z.string().min(1), instanceName: z.string(), credentials: clientCredentials.optional() };
+
+const blobStore = z.discriminatedUnion('type', [
+  tagged('lru-storage', { size }),
+  tagged('disk-storage', { path, size: size.optional() }),
+  tagged('remote-storage', remote),
+]);
+
+const storedActionCache = tagged('action-cache', {
+  storage: blobStore,
+  maxCachedRefs: z.int().min(0).optional(),
+  path: path.optional(),
+  allowUpdates: z.boolean().default(true),
+  cacheFailedActions: z.boolean().default(false),
+});
+
+const actionCache = z.discriminatedUnion('type', [storedActionCache, tagged('remote-action-cache', remote)]);
+
+const dataStore = z.discriminatedUnion('type', [
+  tagged('memory-data-store', { storage: blobStore.optional() }),
+  tagged('sql-data-store', {
+    storage: blobStore.optional(),
+    connectionString: z.string().min(1),
+    automigrate: z.boolean().default(true),
+  }),
+]);
+
+const execution = tagged('execution', {
+  storage: blobStore,
+  actionCache: actionCache.optional(),
+  actionBrowserUrl: z.url().optional(),
+  dataStore: dataStore.optional(),
+  propertyKeys: z.array(z.string().min(1)).default([]),
+  botSessionKeepaliveTimeout: z.number().positive().optional(),
+  maxExecutionTimeout: z.number().positive().optional(),
+  maxQueueTime: z.number().min(0).optional(),
+});
+
+const service = z.discriminatedUnion('type', [
+  tagged('cas', { storage: blobStore }),
+  tagged('bytestream', { storage: blobStore }),
+  actionCache.options[0],
+  actionCache.options[1],
+  execution,
+]);
+
+const channel = tagged('channel', {
+  port,
+  address: z.string().min(1).optional(),
+  insecureMode: z.boolean().default(true),
+  credentials: z.strictObject({ tlsServerKey: path, tlsServerCert: path, tlsClientCerts: path.optional() }).optional(),
+}).refine((value) => value.insecureMode || value.credentials !== undefined, {
+  error: 'credentials are wanted where insecure-mode is false',
+});
+
+/** Lists of anchors; what stands in them counts where it is used. */
+const anchors = z.unknown().optional();
+
+const instance = z.strictObject({
+  name: z.string(),
+  description: z.string().optional(),
+  storages: anchors,
+  caches: anchors,
+  actionCaches: anchors,
+  dataStores: anchors,
+  services: z.array(service).min(1),
+});
+
+/** The schema of a server's configuration file, in the form that `YamlTree` gives it. */
+export const serverConfigSchema = z.strictObject({
+  description: z.string().optional(),
+  server: z.array(channel).min(1),
+  instances: z.array(instance).min(1),
+  threadPoolSize: z.int().optional(),
+});
+
+/** A server as its file describes it: where it listens, and what each instance name stands for. */
+export type ServerConfig = z.infer<typeof serverConfigSchema>;
+/** An endpoint. */
+export type ChannelConfig = ServerConfig['server'][number];
+/** An instance; the name `*` is every name that no other instance has. */
+export type InstanceConfig = ServerConfig['instances'][number];
+/** Where blobs live. */
+export type BlobStoreConfig = z.infer<typeof blobStore>;
+/** Where action results live. */
+export type ActionCacheConfig = z.infer<typeof actionCache>;
+/** Where jobs live. */
+export type DataStoreConfig = z.infer<typeof dataStore>;
+/** A scheduler with its stores. */
+export type ExecutionConfig = z.infer<typeof execution>;
+/** Another server's REAPI endpoint. */
+export type RemoteConfig = Extract<BlobStoreConfig, { type: 'remote-storage' }>;

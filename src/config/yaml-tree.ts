@@ -1,0 +1,168 @@
+import { homedir } from 'node:os';
+import {
+  LineCounter,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  parseDocument,
+  type Document,
+  type Node,
+  type YAMLMap,
+} from 'yaml';
+import type { ConfigFault, Position } from './config-fault.js';
+
+/** Plain data of a YAML file. Objects of tagged maps have `type`, the tag's name, and `node`, their identity. */
+export type Plain = string | number | boolean | null | undefined | readonly Plain[] | { readonly [key: string]: Plain };
+
+/** Environment for `!expand-path`. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Tags whose map describes an object. */
+const mapTags = new Set([
+  'channel',
+  'disk-storage',
+  'lru-storage',
+  'remote-storage',
+  'cas',
+  'bytestream',
+  'action-cache',
+  'remote-action-cache',
+  'execution',
+  'sql-data-store',
+  'memory-data-store',
+]);
+
+/**
+ * A YAML file as plain data, with the place of each part. Keys come out in camelCase, whether written with `-` or `_`. An
+ * alias is the same object as its anchor, also after a schema has copied it: both have the same `node`.
+ */
+export class YamlTree {
+  readonly root: Plain;
+  readonly faults: readonly ConfigFault[];
+  readonly #document: Document.Parsed;
+  readonly #lines = new LineCounter();
+  readonly #text: string;
+  readonly #environment: Environment;
+  readonly #faults: ConfigFault[] = [];
+  readonly #converted = new Map<Node, Plain>();
+
+  constructor(text: string, environment: Environment) {
+    this.#text = text;
+    this.#environment = environment;
+    this.#document = parseDocument(text, { lineCounter: this.#lines, logLevel: 'silent', uniqueKeys: true });
+    for (const { message, pos } of this.#document.errors) {
+      this.#faults.push({ position: this.#positionAt(pos[0]), message: message.split(' at line ')[0] ?? message });
+    }
+    this.root = this.#document.errors.length > 0 ? undefined : this.#convert(this.#document.contents);
+    this.faults = this.#faults;
+  }
+
+  /** Where the value at `path` of {@link root} stands, or the innermost part of the path that is there. */
+  positionOf(path: readonly PropertyKey[]): Position | undefined {
+    let found: Node | null = this.#document.contents;
+    for (const step of path) {
+      const next = this.#childOf(found, step);
+      if (!next) break;
+      found = next;
+    }
+    return this.#positionAt(this.#startOf(found));
+  }
+
+  /** Where the key `key` of the map at `path` stands. */
+  positionOfKey(path: readonly PropertyKey[], key: string): Position | undefined {
+    const map = path.reduce<Node | null>((node, step) => this.#childOf(node, step), this.#document.contents);
+    const target = this.#resolve(map);
+    const pair = isMap(target) ? target.items.find((item) => camelCase(String(item.key)) === key) : undefined;
+    return this.#positionAt((pair?.key as Node | undefined)?.range?.[0]) ?? this.positionOf(path);
+  }
+
+  /** A node's own range begins behind its tag, which may even stand on the line above. */
+  #startOf(node: Node | null): number | undefined {
+    const start = node?.range?.[0];
+    return node?.tag?.startsWith('!') && start !== undefined ? this.#text.lastIndexOf(node.tag, start) : start;
+  }
+
+  #positionAt(offset: number | undefined): Position | undefined {
+    if (offset === undefined) return undefined;
+    const { line, col } = this.#lines.linePos(offset);
+    return { line, column: col };
+  }
+
+  #resolve(node: Node | null): Node | null {
+    return isAlias(node) ? (node.resolve(this.#document) ?? null) : node;
+  }
+
+  #childOf(node: Node | null, step: PropertyKey): Node | null {
+    const parent = this.#resolve(node);
+    if (isSeq(parent)) return (parent.items[Number(step)] as Node | undefined) ?? null;
+    if (!isMap(parent)) return null;
+    const pair = parent.items.find((item) => camelCase(String(item.key)) === step);
+    return (pair?.value as Node | undefined) ?? null;
+  }
+
+  #convert(node: Node | null): Plain {
+    const target = this.#resolve(node);
+    if (!target) {
+      if (node) this.#fault(node, 'The alias has no anchor above it');
+      return undefined;
+    }
+    if (!this.#converted.has(target)) {
+      // Held while its parts are converted, so that an anchor that contains itself ends.
+      this.#converted.set(target, undefined);
+      this.#converted.set(target, this.#convertTarget(target));
+    }
+    return this.#converted.get(target);
+  }
+
+  #convertTarget(node: Node): Plain {
+    const tag = node.tag?.startsWith('!') ? node.tag.slice(1) : undefined;
+    if (isMap(node)) return this.#convertMap(node, tag);
+    if (isScalar(node) && tag === 'expand-path') return expandPath(String(node.value), this.#environment);
+    if (tag !== undefined) this.#fault(node, faultOfTag(tag));
+    if (isSeq(node)) return node.items.map((item) => this.#convert(item as Node));
+    return isScalar(node) ? (node.value as Plain) : undefined;
+  }
+
+  #convertMap(node: YAMLMap, tag: string | undefined): Plain {
+    if (tag !== undefined && !mapTags.has(tag)) this.#fault(node, faultOfTag(tag));
+    const entries = node.items.map((item): [string, Plain] => [
+      camelCase(String(item.key)),
+      this.#convert(item.value as Node | null),
+    ]);
+    const identity = tag === undefined ? {} : { type: tag, node: node.range?.[0] ?? 0 };
+    return { ...Object.fromEntries(entries), ...identity };
+  }
+
+  #fault(node: Node, message: string): void {
+    this.#faults.push({ position: this.#positionAt(this.#startOf(node)), message });
+  }
+}
+
+function faultOfTag(tag: string): string {
+  const known = [...mapTags, 'expand-path'].map((name) => `!${name}`).join(', ');
+  const form = mapTags.has(tag)
+    ? `!${tag} takes a map of keys`
+    : `!${tag} is not supported yet; supported are ${known}`;
+  return tag === 'expand-path' ? '!expand-path takes a text' : form;
+}
+
+/** `~`, `$VAR` and `${VAR}`; an unknown variable stays as text, as in BuildGrid. */
+function expandPath(text: string, environment: Environment): string {
+  const home = environment['HOME'] ?? homedir();
+  return text
+    .replace(/^~(?=\/|$)/, home)
+    .replace(
+      /\$(?:\{(\w+)\}|(\w+))/g,
+      (all, braced?: string, bare?: string) => environment[braced ?? bare ?? ''] ?? all,
+    );
+}
+
+function camelCase(key: string): string {
+  return key.replace(/[-_]+(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** The form that files use. */
+export function kebabCase(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
