@@ -104,7 +104,7 @@ instances:
       - !cas {storage: !s3-storage {bucket: b}}
 `);
 
-    assert.match(faults, /^bgd\.yml:6:22: !s3-storage is not supported yet; supported are !channel, /);
+    assert.match(faults, /^bgd\.yml:6:24: !s3-storage is not supported yet; supported are !channel, /);
   });
 
   it('names the nearest key for a misspelt one at the top', () => {
