@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SpawnedCommand } from '../../scripts/spawned-command.js';
 import { Lifecycle } from '../../src/common/lifecycle.js';
+import { startBot, startServer } from '../helpers/bgd-process.js';
 import { needsProgram } from '../helpers/capabilities.js';
 import { folderContents } from '../helpers/folder-contents.js';
-import { bgdProgram } from '../helpers/repository.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 import { Bazel, type BazelRun } from './bazel.js';
 
@@ -50,23 +49,18 @@ describe('Bazel 4.2.3 building through a server and two bots', function () {
   before(async function () {
     needsProgram(this, 'bazel', 'what a real Bazel builds through the server');
     const folder = lifecycle.use(await temporaryDirectory()).path;
-    const server = lifecycle.use(
-      new SpawnedCommand([
-        bgdProgram,
-        'server',
-        'start',
-        '--listen',
-        '127.0.0.1:0',
-        '--data-dir',
-        join(folder, 'data'),
-      ]),
-    );
-    const [, url = ''] = await server.match('stdout', /listening on (grpc:\S+)/);
+    const server = await startServer(['--listen', '127.0.0.1:0', '--data-dir', join(folder, 'data')], { home: folder });
+    lifecycle.use(server.process);
     for (const [name, slots] of Object.entries({ one: '1', two: '2' })) {
-      const bot = ['bot', 'host-tools', '--remote', url, '--work-dir', join(folder, `bot-${name}`)];
-      lifecycle.use(new SpawnedCommand([bgdProgram, ...bot, '--concurrency', slots]));
+      const bot = ['--remote', server.url, '--work-dir', join(folder, `bot-${name}`), '--concurrency', slots];
+      lifecycle.use(await startBot(bot, { home: folder }));
     }
-    remote = [`--remote_executor=${url}`, '--spawn_strategy=remote', '--remote_local_fallback=false', '--jobs=8'];
+    remote = [
+      `--remote_executor=${server.url}`,
+      '--spawn_strategy=remote',
+      '--remote_local_fallback=false',
+      '--jobs=8',
+    ];
 
     await mkdir(join(folder, 'local'));
     await using local = await Bazel.create(join(folder, 'local'));
