@@ -62,15 +62,15 @@ export class BgdProcess implements AsyncDisposable {
 
   /** Resolves when `pattern` has appeared in what the process wrote; rejects if it ends before. */
   async output(stream: 'stdout' | 'stderr', pattern: RegExp): Promise<RegExpExecArray> {
-    let isOver = false;
-    const over = this.ended.then(() => (isOver = true));
+    const over = new AbortController();
+    void this.ended.then(() => over.abort());
     for (;;) {
       const found = pattern.exec(stream === 'stdout' ? this.#stdout : this.#stderr);
       if (found) return found;
-      if (isOver)
-        throw new Error(`The process ended without writing ${String(pattern)}:\n${this.#stdout}${this.#stderr}`);
-      await Promise.race([over, once(this.#child[stream]!, 'data')]);
+      if (over.signal.aborted) break;
+      await once(this.#child[stream]!, 'data', over).catch(() => undefined);
     }
+    throw new Error(`The process ended without writing ${String(pattern)}:\n${this.#stdout}${this.#stderr}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
