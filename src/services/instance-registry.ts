@@ -5,13 +5,20 @@ import { StatusError } from '../common/status-error.js';
 import { checkInstanceName } from '../digest/instance-name.js';
 import type { Scheduler } from '../scheduler/scheduler.js';
 
+/** The half of an instance that runs actions. */
+export interface InstanceExecution {
+  readonly scheduler: Scheduler;
+  /** Where Actions, Commands and inputs are looked up; perhaps served by another endpoint. */
+  readonly blobs: BlobStore;
+}
+
 /** What one instance name stands for on an endpoint. A part that is not configured is not served. */
 export interface Instance {
   readonly blobs?: BlobStore;
   readonly actionCache?: ActionCache;
   /** Whether clients may write the ActionCache (AC-5). */
   readonly allowsActionCacheUpdates?: boolean;
-  readonly scheduler?: Scheduler;
+  readonly execution?: InstanceExecution;
 }
 
 /** Finds what an instance name stands for. */
@@ -51,9 +58,14 @@ export class InstanceRegistry {
     return this.#part(name, 'actionCache', 'ActionCache');
   }
 
+  /** What runs an instance's actions. Throws UNIMPLEMENTED where this endpoint does not execute for it. */
+  execution(name: string): InstanceExecution {
+    return this.#part(name, 'execution', 'Execution');
+  }
+
   /** The scheduler of an instance. Throws UNIMPLEMENTED where this endpoint does not execute for it. */
   scheduler(name: string): Scheduler {
-    return this.#part(name, 'scheduler', 'Execution');
+    return this.execution(name).scheduler;
   }
 
   #part<Part extends keyof Instance>(name: string, part: Part, service: string): NonNullable<Instance[Part]> {
