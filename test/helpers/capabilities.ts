@@ -7,6 +7,8 @@ import { delimiter, join } from 'node:path';
  */
 const allowed = process.env['BGD_CI_ALLOW_MISSING']?.split(/[\s,]+/);
 
+const missing = new WeakSet<object>();
+
 /** Skips the suite or test of `context`, saying so in one line, where this machine lacks `program`. */
 export function needsProgram(context: Mocha.Context, program: string, leftOut: string): void {
   if (!isOnPath(program)) leaveOut(context, program, `${leftOut} (${program} is not installed)`);
@@ -18,7 +20,16 @@ export function leaveOut(context: Mocha.Context, capability: string, leftOut: st
     throw new Error(`Left out: ${leftOut}. Install it, or name ${capability} in BGD_CI_ALLOW_MISSING.`);
   }
   process.stderr.write(`Left out: ${leftOut}\n`);
+  const { test } = context;
+  const skipped = test && 'type' in test && test.type === 'hook' ? test.parent : test;
+  if (skipped) missing.add(skipped);
   context.skip();
+}
+
+/** Whether `test` was skipped by {@link leaveOut}, itself or with its suite. */
+export function isLeftOut(test: Mocha.Test): boolean {
+  for (let suite = test.parent; suite; suite = suite.parent) if (missing.has(suite)) return true;
+  return missing.has(test);
 }
 
 function isOnPath(program: string): boolean {
