@@ -37,8 +37,7 @@ export async function writeCopies(
 type Write = (path: string, mode: number) => Promise<void>;
 
 async function fromMemory(digest: Digest, blobs: BlobStore, signal?: AbortSignal): Promise<Write> {
-  // DIG-6: the empty blob exists everywhere.
-  const data = digest.isEmpty ? new Uint8Array() : await readBlob(blobs, digest, signal);
+  const data = await readBlob(blobs, digest, signal);
   return (path, mode) => writeFile(path, data, { flag: 'wx', mode });
 }
 
