@@ -1,0 +1,118 @@
+import type { Clock } from '../../common/clock.js';
+import { Code } from '../../common/code.js';
+import { StatusError } from '../../common/status-error.js';
+import type { BlobIndex } from './blob-index.js';
+import { FreeSpace } from './free-space.js';
+
+/** Eviction starts above the high mark and ends at the low one, so that room is made before it is needed. */
+const highMark = 0.95;
+const lowMark = 0.9;
+
+/** After a round that found too little to evict, the next one waits: each looks at every blob. */
+const fruitlessPauseMs = 1_000;
+
+/** What {@link DiskBudget} is told. */
+export interface DiskBudgetOptions {
+  readonly path: string;
+  /** @defaultValue no limit but the free space of the disk */
+  readonly maxBytes: number | undefined;
+  readonly index: BlobIndex;
+  readonly clock: Clock;
+  /** Removes a blob, unless somebody has begun to read it meanwhile. Never rejects. */
+  readonly evict: (key: string) => Promise<void>;
+}
+
+/** Hands out room for uploads, and makes it by evicting what was not used for the longest time. */
+export class DiskBudget {
+  readonly #options: DiskBudgetOptions;
+  readonly #maxBytes: number;
+  readonly #freeSpace: FreeSpace;
+  #reservedBytes = 0;
+  /** What uploads are waiting for. */
+  #wantedBytes = 0;
+  #round: Promise<void> | undefined;
+  #fruitlessUntilMs = 0;
+
+  constructor(options: DiskBudgetOptions) {
+    this.#options = options;
+    this.#maxBytes = options.maxBytes ?? Infinity;
+    this.#freeSpace = new FreeSpace(options.path, options.clock);
+  }
+
+  /**
+   * Sets room aside for an upload before its first byte; the returned function gives it back, once. Waits for a round of
+   * eviction only if there is no room at all. Throws RESOURCE_EXHAUSTED if there can be none.
+   */
+  async reserve(sizeBytes: number): Promise<() => void> {
+    if (sizeBytes > this.#maxBytes) {
+      throw new StatusError(
+        Code.ResourceExhausted,
+        `A blob of ${sizeBytes} bytes is larger than the whole store, which may have ${this.#maxBytes} bytes`,
+      );
+    }
+    await this.#freeSpace.claim(sizeBytes);
+    if (!this.#take(sizeBytes)) await this.#waitForRoom(sizeBytes);
+    this.trim();
+    return () => {
+      this.#reservedBytes -= sizeBytes;
+    };
+  }
+
+  /** Starts a round of eviction in the background if the high mark is passed. */
+  trim(): void {
+    if (this.#taken > this.#maxBytes * highMark) void this.#makeRoom();
+  }
+
+  /** Resolves when no round of eviction is under way. */
+  async idle(): Promise<void> {
+    await this.#round;
+  }
+
+  get #taken(): number {
+    return this.#options.index.usedBytes + this.#reservedBytes;
+  }
+
+  #take(sizeBytes: number): boolean {
+    const fits = this.#taken + sizeBytes <= this.#maxBytes;
+    if (fits) this.#reservedBytes += sizeBytes;
+    return fits;
+  }
+
+  async #waitForRoom(sizeBytes: number): Promise<void> {
+    this.#wantedBytes += sizeBytes;
+    try {
+      // Two rounds: one that was about to end when this upload came may have missed it.
+      for (let rounds = 0; rounds < 2; rounds += 1) {
+        await this.#makeRoom();
+        if (this.#take(sizeBytes)) return;
+      }
+    } finally {
+      this.#wantedBytes -= sizeBytes;
+    }
+    throw new StatusError(
+      Code.ResourceExhausted,
+      `The store is full: of ${this.#maxBytes} bytes ${this.#taken} are being read or written or were promised to clients a short while ago; try again later or make the store larger`,
+    );
+  }
+
+  /** One round at a time; those that come meanwhile share it. */
+  #makeRoom(): Promise<void> {
+    this.#round ??= this.#evictRound().finally(() => {
+      this.#round = undefined;
+    });
+    return this.#round;
+  }
+
+  async #evictRound(): Promise<void> {
+    const { index, clock, evict } = this.#options;
+    const now = clock.now();
+    if (now < this.#fruitlessUntilMs) return;
+    const hasRoom = (): boolean =>
+      this.#taken <= Math.min(this.#maxBytes * lowMark, this.#maxBytes - this.#wantedBytes);
+    for (const key of index.evictable(now)) {
+      if (hasRoom()) return;
+      await evict(key);
+    }
+    if (!hasRoom()) this.#fruitlessUntilMs = now + fruitlessPauseMs;
+  }
+}

@@ -1,0 +1,146 @@
+import { LRUCache } from 'lru-cache';
+import { Code } from '../../common/code.js';
+import { type Logger, silentLogger } from '../../common/logger.js';
+import { StatusError } from '../../common/status-error.js';
+import { collectBytes } from '../../common/async-iteration.js';
+import type { Digest } from '../../digest/digest.js';
+import { type Blob, BlobNotFoundError, type BlobStore, type ByteRange, type WriteOutcome } from '../blob-store.js';
+import { checkSize, sizeMismatch } from '../check-size.js';
+import { resolveRange } from '../resolve-range.js';
+
+/** Blobs up to this size are checked in memory, before their first byte goes out. */
+const bufferedBytes = 1024 * 1024;
+
+/** So many blobs are remembered as checked; one that falls out is checked once more. */
+const maxRemembered = 250_000;
+
+/**
+ * Lets only content through that hashes to its digest (D2), in both directions, and adds the empty blob, which is always
+ * there (DIG-6).
+ *
+ * A write fails before its store could commit it. A read is checked until the blob has been found right once in the life
+ * of the process: up to 1 MiB before the first byte, so that a damaged blob is just not found; larger ones while they
+ * stream, the last chunk being held back until the hash is known, so that damage ends the read with DATA_LOSS and
+ * nobody ever gets all of the bytes. A part of a larger blob is read only after a first pass over the whole, for a part
+ * does not hash to anything. A blob that is found damaged is deleted.
+ */
+export class VerifyingBlobStore implements BlobStore {
+  readonly #inner: BlobStore;
+  readonly #logger: Logger;
+  readonly #verified = new LRUCache<string, true>({ max: maxRemembered });
+
+  constructor(inner: BlobStore, logger: Logger = silentLogger) {
+    this.#inner = inner;
+    this.#logger = logger;
+  }
+
+  findMissing(digests: readonly Digest[], signal?: AbortSignal): Promise<Digest[]> {
+    return this.#inner.findMissing(
+      digests.filter((digest) => !digest.isEmpty),
+      signal,
+    );
+  }
+
+  async *read(digest: Digest, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+    const { offset, length } = resolveRange(digest, range);
+    if (digest.isEmpty) return;
+    if (this.#verified.has(digest.key)) {
+      yield* this.#inner.read(digest, range, signal);
+    } else if (digest.sizeBytes <= bufferedBytes) {
+      const data = await this.#readVerified(digest, signal);
+      if (length > 0) yield data.subarray(offset, offset + length);
+    } else if (length === digest.sizeBytes) {
+      yield* this.#streamVerified(digest, signal);
+    } else {
+      await exhaust(this.#streamVerified(digest, signal));
+      yield* this.#inner.read(digest, range, signal);
+    }
+  }
+
+  async write(digest: Digest, content: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
+    if (digest.isEmpty) return;
+    await this.#inner.write(digest, checked(digest, content, signal), signal);
+    this.#verified.delete(digest.key);
+  }
+
+  async writeBatch(blobs: readonly Blob[], signal?: AbortSignal): Promise<readonly WriteOutcome[]> {
+    const faults = blobs.map(faultOf);
+    const good = blobs.filter(({ digest }, index) => !faults[index] && !digest.isEmpty);
+    const outcomes = (good.length > 0 ? await this.#inner.writeBatch(good, signal) : []).values();
+    for (const { digest } of good) this.#verified.delete(digest.key);
+    return blobs.map(({ digest }, index) => faults[index] ?? (digest.isEmpty ? undefined : outcomes.next().value));
+  }
+
+  async delete(digests: readonly Digest[], signal?: AbortSignal): Promise<void> {
+    await this.#inner.delete(digests, signal);
+    for (const digest of digests) this.#verified.delete(digest.key);
+  }
+
+  async #readVerified(digest: Digest, signal?: AbortSignal): Promise<Buffer> {
+    try {
+      return await collectBytes(this.#streamVerified(digest, signal));
+    } catch (reason) {
+      if (reason instanceof StatusError && reason.code === Code.DataLoss) {
+        throw new BlobNotFoundError(digest, { cause: reason });
+      }
+      throw reason;
+    }
+  }
+
+  async *#streamVerified(digest: Digest, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+    const hasher = digest.function.createHasher();
+    let sizeBytes = 0;
+    let last: Uint8Array | undefined;
+    for await (const chunk of this.#inner.read(digest, {}, signal)) {
+      if (last) yield last;
+      hasher.update(chunk);
+      sizeBytes += chunk.length;
+      last = chunk;
+      if (sizeBytes > digest.sizeBytes) break;
+    }
+    if (sizeBytes !== digest.sizeBytes || hasher.digest() !== digest.hash) {
+      await this.#drop(digest);
+      throw new StatusError(
+        Code.DataLoss,
+        `Blob ${String(digest)} was damaged in the store and is gone; upload it again`,
+      );
+    }
+    this.#verified.set(digest.key, true);
+    if (last) yield last;
+  }
+
+  async #drop(digest: Digest): Promise<void> {
+    this.#logger.error({ digest }, 'A stored blob does not hash to its digest and is deleted');
+    await this.#inner.delete([digest]);
+  }
+}
+
+/** Passes content on, and instead of ending throws INVALID_ARGUMENT if it was not the blob. */
+async function* checked(
+  digest: Digest,
+  content: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
+): AsyncIterable<Uint8Array> {
+  const hasher = digest.function.createHasher();
+  for await (const chunk of checkSize(digest, content, signal)) {
+    hasher.update(chunk);
+    yield chunk;
+  }
+  const hash = hasher.digest();
+  if (hash !== digest.hash) throw hashMismatch(digest, hash);
+}
+
+function faultOf({ digest, data }: Blob): StatusError | undefined {
+  if (data.length !== digest.sizeBytes) return sizeMismatch(digest, data.length);
+  const hash = digest.function.hash(data);
+  return hash === digest.hash ? undefined : hashMismatch(digest, hash);
+}
+
+function hashMismatch(digest: Digest, found: string): StatusError {
+  return new StatusError(Code.InvalidArgument, `Blob ${String(digest)} has content that hashes to ${found}`);
+}
+
+async function exhaust(content: AsyncIterable<Uint8Array>): Promise<void> {
+  const iterator = content[Symbol.asyncIterator]();
+  for (let result = await iterator.next(); result.done !== true;) result = await iterator.next();
+}

@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Code } from './code.js';
+import { makeFolder, syncFolder } from './durable-folder.js';
+import { FolderLock } from './folder-lock.js';
+import { StatusError, errnoOf } from './status-error.js';
+
+/** What {@link StoreFolder.open} is told. */
+export interface StoreFolderOptions {
+  readonly path: string;
+  /** Names what lives in the folder and the version of its layout, such as `bgd-blobs 1`. */
+  readonly format: string;
+}
+
+/** Files of the folder itself; everything else belongs to the store. */
+const formatName = 'format';
+const own = new Set(['lock', 'tmp']);
+
+/** A folder of a store: locked by this process, of a known format, with a place for files that are being written. */
+export class StoreFolder implements AsyncDisposable {
+  readonly path: string;
+  readonly #lock: FolderLock;
+
+  private constructor(path: string, lock: FolderLock) {
+    this.path = path;
+    this.#lock = lock;
+  }
+
+  /**
+   * Makes the folder where it is missing, locks it, and sweeps out what a crash left half-written. Throws
+   * FAILED_PRECONDITION if another process has it or its format is not the wanted one.
+   */
+  static async open({ path, format }: StoreFolderOptions): Promise<StoreFolder> {
+    await makeFolder(path);
+    const lock = await FolderLock.acquire(path);
+    try {
+      await checkFormat(path, format);
+      await rm(join(path, 'tmp'), { recursive: true, force: true });
+      await mkdir(join(path, 'tmp'));
+      return new StoreFolder(path, lock);
+    } catch (reason) {
+      await lock[Symbol.asyncDispose]();
+      throw reason;
+    }
+  }
+
+  /** A fresh name in the file system of the store; what is still there at the next start is swept out. */
+  temporaryName(): string {
+    return join(this.path, 'tmp', randomUUID());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lock[Symbol.asyncDispose]();
+  }
+}
+
+async function checkFormat(path: string, wanted: string): Promise<void> {
+  const found = await readFormat(path);
+  if (found === wanted) return;
+  if (found !== undefined) {
+    throw new StatusError(
+      Code.FailedPrecondition,
+      `Folder ${path} has the format ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}: it was written by another version or for another purpose; use another folder`,
+    );
+  }
+  const [stranger] = (await readdir(path)).filter((name) => !own.has(name));
+  if (stranger !== undefined) {
+    throw new StatusError(
+      Code.FailedPrecondition,
+      `Folder ${path} holds ${JSON.stringify(stranger)} but no ${formatName} file, so it is not a store: use an empty folder`,
+    );
+  }
+  await writeFormat(path, wanted);
+}
+
+async function readFormat(path: string): Promise<string | undefined> {
+  try {
+    return (await readFile(join(path, formatName), 'utf8')).slice(0, 100).trim();
+  } catch (reason) {
+    if (errnoOf(reason) === 'ENOENT') return undefined;
+    throw reason;
+  }
+}
+
+async function writeFormat(path: string, format: string): Promise<void> {
+  await mkdir(join(path, 'tmp'), { recursive: true });
+  const temporary = join(path, 'tmp', formatName);
+  await using file = await open(temporary, 'w');
+  await file.writeFile(`${format}\n`);
+  await file.sync();
+  await rename(temporary, join(path, formatName));
+  await syncFolder(path);
+}
