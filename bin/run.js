@@ -10,6 +10,8 @@ if (argv.length === 1 && ['--version', 'version'].includes(argv[0])) {
   const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
   console.log(`bgd/${version} ${process.platform}-${process.arch} node-${process.version}`);
 } else {
+  // Stacks lead to the sources where somebody reads them: when asked for, and in the logs of what runs long.
+  if (process.env.DEBUG || ['bot', 'server'].includes(argv[0])) process.setSourceMapsEnabled(true);
   const { main } = await import('../dist/cli/main.js');
   await main(argv, fileURLToPath(root));
 }

@@ -1,7 +1,9 @@
 import { Plugin } from '@oclif/core';
-import { build } from 'esbuild';
+import { build, transform, type Plugin as BundlerPlugin } from 'esbuild';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -13,7 +15,10 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 const stampFile = join(dist, '.stamp');
 
-const external = ['execa', 'knex', 'pino', 'sqlite3'];
+const target = 'node20.12';
+
+/** Not bundled. `@grpc/proto-loader` is half of grpc-js, for statistics of channels that nobody asks for. */
+const external = ['@grpc/proto-loader', 'execa', 'knex', 'pino', 'sqlite3'];
 
 /** What oclif looks for but `bgd` never has: compilers of TypeScript, Yarn's resolver, plugins of other makers. */
 const neverThere = ['typescript', 'ts-node', 'pnpapi'];
@@ -45,6 +50,54 @@ function stampOf(files: readonly string[]): string {
   return hash.digest('hex');
 }
 
+/**
+ * esbuild gives a CommonJS package that is loaded by `import()` a default export only, Node its names too. This gives it
+ * the names, so that the same code runs built and unbuilt.
+ */
+const namesOfLazyPackages: BundlerPlugin = {
+  name: 'names-of-lazy-packages',
+  setup(bundler) {
+    bundler.onResolve({ filter: /^(@[^/]+\/)?[a-z][^/:]*$/ }, ({ kind, path, importer }) => {
+      if (kind !== 'dynamic-import' || importer.includes('node_modules') || external.includes(path)) return undefined;
+      return isBuiltin(path) ? undefined : { path, namespace: 'lazy-package' };
+    });
+    bundler.onLoad({ filter: /./, namespace: 'lazy-package' }, async ({ path }) => {
+      const names = Object.keys((await import(path)) as object).filter((name) => /^[A-Za-z_$][\w$]*$/.test(name));
+      return { contents: `export { ${names.join(', ')} } from '${path}';`, resolveDir: root };
+    });
+  },
+};
+
+/** The parts of oclif that commands need; its index loads all there is, and looks for the engine that it wants. */
+const partsOfOclif: BundlerPlugin = {
+  name: 'parts-of-oclif',
+  setup(bundler) {
+    const contents = `
+      export * as Args from '@oclif/core/args';
+      export { Command } from '@oclif/core/command';
+      export * as Flags from '@oclif/core/flags';
+      export { run } from '@oclif/core/run';
+      export { settings } from '@oclif/core/settings';`;
+    bundler.onResolve({ filter: /^@oclif\/core$/ }, ({ importer, path }) =>
+      importer.includes('node_modules') ? undefined : { path, namespace: 'oclif' },
+    );
+    bundler.onLoad({ filter: /./, namespace: 'oclif' }, () => ({ contents, resolveDir: root }));
+  },
+};
+
+/** Bundling renames classes. Ours keep their names, which logs and stacks show; for all packages that would take long. */
+const namesOfOurs: BundlerPlugin = {
+  name: 'names-of-ours',
+  setup(bundler) {
+    bundler.onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
+      if (path.includes('node_modules')) return undefined;
+      const source = await readFile(path, 'utf8');
+      const options = { loader: 'ts', target, keepNames: true, sourcemap: 'inline', sourcefile: path } as const;
+      return { contents: (await transform(source, options)).code, loader: 'js' };
+    });
+  },
+};
+
 async function bundle(outdir: string): Promise<void> {
   const commands = sourceFiles('src/commands').filter((file) => file.endsWith('.ts'));
   await build({
@@ -58,12 +111,14 @@ async function bundle(outdir: string): Promise<void> {
     splitting: true,
     format: 'esm',
     platform: 'node',
-    target: 'node20.12',
+    target,
     sourcemap: true,
     sourcesContent: false,
-    keepNames: true,
+    minifySyntax: true,
+    minifyWhitespace: true,
     external: [...external, ...neverThere],
     banner: { js: banner },
+    plugins: [namesOfLazyPackages, namesOfOurs, partsOfOclif],
     logLevel: 'warning',
   });
 }

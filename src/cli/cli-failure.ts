@@ -46,7 +46,18 @@ function fromUsage(reason: unknown): CliFailure | undefined {
   const isSilent = 'code' in reason && reason.code === 'EEXIT';
   const lines = stripVTControlCharacters(reason.message).split(/\s*\n\s*/);
   const message = lines.filter(Boolean).reduce((text, line) => `${text}${text.endsWith(':') ? ' ' : '. '}${line}`);
-  return new CliFailure(isSilent ? '' : message, { code: 'USAGE', exitCode: exit ?? ExitCode.Usage, cause: reason });
+  return new CliFailure(isSilent ? '' : withoutColons(message), {
+    code: 'USAGE',
+    exitCode: exit ?? ExitCode.Usage,
+    cause: reason,
+  });
+}
+
+/** oclif names an unknown command as it stores them, such as `cas:upload`. */
+function withoutColons(message: string): string {
+  const id = /^command (\S+) not found$/.exec(message)?.[1];
+  if (id === undefined) return message;
+  return `Unknown command: bgd ${id.replaceAll(':', ' ')}. See bgd --help`;
 }
 
 /** What is wrong with a path that the user named. */

@@ -1,7 +1,15 @@
-/** BuildGrid's groups; it also took `actioncache`, and group options stood before the sub-command. */
-const groups = new Set(['action-cache', 'bot', 'capabilities', 'cas', 'execute', 'operation', 'server']);
+/** The first words of our own commands: BuildGrid's groups, whose options stood before the sub-command. */
+export const groups: ReadonlySet<string> = new Set([
+  'action-cache',
+  'bot',
+  'capabilities',
+  'cas',
+  'execute',
+  'operation',
+  'server',
+]);
 
-/** Options whose NAME and VALUE were two words. */
+/** Options whose NAME and VALUE BuildGrid took as two words. */
 const pairs = new Set(['-p', '--platform-property', '-w', '--worker-property']);
 
 /** Options of groups that take no value. */
@@ -11,7 +19,7 @@ const isSwitch = (word: string): boolean => /^(-h|-v+|--help|--json|--verbose)$/
 const isBoolean = (word: string | undefined): boolean => /^(true|false|t|f|yes|no|y|n|on|off|1|0)$/i.test(word ?? '');
 
 /**
- * Turns the forms of BuildGrid's command line into ours: options of a group go behind the sub-command, `-p NAME VALUE`
+ * Turns the forms of BuildGrid's command line into ours: `actioncache` becomes `action-cache`, options of a group go behind the sub-command, `-p NAME VALUE`
  * becomes `-p NAME=VALUE`, `--output-file PATH BOOL` loses its BOOL (files keep the mode they have on the worker).
  * Whatever follows `--` belongs to somebody else and stays as it is.
  */
