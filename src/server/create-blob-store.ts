@@ -1,0 +1,28 @@
+import type { BlobStore } from '../blobstore/blob-store.js';
+import { DiskBlobStore } from '../blobstore/backends/disk-blob-store.js';
+import { MemoryBlobStore } from '../blobstore/backends/memory-blob-store.js';
+import { VerifyingBlobStore } from '../blobstore/decorators/verifying-blob-store.js';
+import { RemoteBlobStore } from '../client/remote-blob-store.js';
+import type { BlobStoreConfig } from '../config/server-config.js';
+import type { Composition } from './composition.js';
+import { openRemote } from './open-remote.js';
+
+/** Builds the store that `config` describes. Nothing unverified comes out of it or goes into it. */
+export function createBlobStore(config: BlobStoreConfig, composition: Composition): Promise<BlobStore> {
+  return composition.once(config, (each) => createNew(each, composition));
+}
+
+async function createNew(config: BlobStoreConfig, { lifecycle, logger }: Composition): Promise<BlobStore> {
+  switch (config.type) {
+    case 'lru-storage':
+      return new VerifyingBlobStore(new MemoryBlobStore(config.size));
+    case 'disk-storage': {
+      const { path, size } = config;
+      const disk = await DiskBlobStore.open({ path, logger, ...(size !== undefined && { maxBytes: size }) });
+      return new VerifyingBlobStore(lifecycle.use(disk));
+    }
+    case 'remote-storage':
+      // Verifies by itself.
+      return new RemoteBlobStore(lifecycle.use(await openRemote(config)), config.instanceName);
+  }
+}

@@ -1,0 +1,59 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { ServerCredentials } from '@grpc/grpc-js';
+import { Lifecycle } from '../common/lifecycle.js';
+import type { Logger } from '../common/logger.js';
+import type { ChannelConfig, ServerConfig } from '../config/server-config.js';
+import { Composition } from './composition.js';
+import { createInstances } from './create-instances.js';
+import { createServices } from './create-services.js';
+import { GrpcServer } from './grpc-server.js';
+import type { ListenAddress } from './listen-address.js';
+
+/** What {@link runServer} depends on. */
+export interface RunServerOptions {
+  readonly config: ServerConfig;
+  /** Listens here instead of where the configuration says. */
+  readonly listen?: ListenAddress;
+  readonly logger: Logger;
+  /** Told the URL of each endpoint once it serves. */
+  onListening(url: string): void;
+}
+
+/** Serves `config` until `signal` aborts, then stops gracefully. The composition root of `bgd server start`. */
+export async function runServer(options: RunServerOptions, signal: AbortSignal): Promise<void> {
+  const { config, listen, logger, onListening } = options;
+  await using lifecycle = new Lifecycle();
+  const registry = await createInstances(config, new Composition(lifecycle, logger));
+  const services = createServices(config, registry);
+  const endpoints = listen ? [{ addresses: [listen] }] : await Promise.all(config.server.map(endpointOf));
+  for (const endpoint of endpoints) {
+    const server = lifecycle.use(await GrpcServer.listen({ ...endpoint, services, logger }));
+    onListening(server.url);
+  }
+  if (!signal.aborted) await once(signal, 'abort');
+}
+
+interface Endpoint {
+  readonly addresses: readonly ListenAddress[];
+  readonly credentials?: ServerCredentials;
+}
+
+async function endpointOf({ address, port, insecureMode, credentials }: ChannelConfig): Promise<Endpoint> {
+  const addresses = hostsOf(address).map((host) => ({ host, port }));
+  if (insecureMode || !credentials) return { addresses };
+  const [key, cert] = await Promise.all([readFile(credentials.tlsServerKey), readFile(credentials.tlsServerCert)]);
+  const clientCerts = credentials.tlsClientCerts;
+  const pairs = [{ private_key: key, cert_chain: cert }];
+  const tls = ServerCredentials.createSsl(
+    clientCerts === undefined ? null : await readFile(clientCerts),
+    pairs,
+    clientCerts !== undefined,
+  );
+  return { addresses, credentials: tls };
+}
+
+/** As BuildGrid does, a channel without an address binds all interfaces. */
+function hostsOf(address: string | undefined): readonly string[] {
+  return address === 'localhost' ? ['127.0.0.1', '::1'] : [address ?? '::'];
+}
