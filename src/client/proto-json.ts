@@ -53,5 +53,5 @@ function valueJson({ type, resolvedType }: Field, value: unknown): JsonValue {
   if (typeof value === 'number' && resolvedType && 'valuesById' in resolvedType) {
     return resolvedType.valuesById[value] ?? value;
   }
-  return type.endsWith("64") ? String(value) : (value as JsonValue);
+  return type.endsWith('64') ? String(value) : (value as JsonValue);
 }

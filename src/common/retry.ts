@@ -8,6 +8,8 @@ export interface RetryPolicy {
   readonly maxAttempts: number;
   readonly initialDelayMs: number;
   readonly maxDelayMs: number;
+  /** Gives up when so much time has passed since the first failure. @defaultValue only attempts count */
+  readonly maxElapsedMs?: number;
 }
 
 /** About 15 seconds of patience, the order of what Bazel has (100 ms doubling to 5 s, with jitter). */
@@ -27,12 +29,14 @@ export function isTransient(reason: unknown): boolean {
   return transient.has(StatusError.from(reason).code);
 }
 
-/** What {@link retry} depends on. */
+/** What {@link retry} and {@link BackOff} depend on. */
 export interface RetryOptions {
   readonly policy: RetryPolicy;
   readonly clock: Clock;
   /** Which failures are worth a repetition. @defaultValue {@link isTransient} */
   readonly shouldRetry?: (reason: unknown) => boolean;
+  /** The least delay that a failure itself asks for. @defaultValue none */
+  readonly delayWantedMs?: (reason: unknown) => number;
   /** A source of jitter in [0, 1). @defaultValue Math.random */
   readonly random?: () => number;
 }
@@ -43,20 +47,52 @@ export function backOffMs(policy: RetryPolicy, attempt: number, random: () => nu
   return Math.round(ceiling * (0.5 + random() / 2));
 }
 
+/** Counts the failures of something that is tried again, and waits longer after each. */
+export class BackOff {
+  readonly #options: RetryOptions;
+  #failures = 0;
+  #failingSince = 0;
+
+  constructor(options: RetryOptions) {
+    this.#options = options;
+  }
+
+  /** Waits before the next attempt. Throws `reason` if there should be none, or when `signal` aborts. */
+  async pause(reason: unknown, signal?: AbortSignal): Promise<void> {
+    const { policy, clock, random, shouldRetry = isTransient, delayWantedMs } = this.#options;
+    const isStopped = (): boolean => signal?.aborted ?? false;
+    if (isStopped() || !shouldRetry(reason) || this.#isOver()) throw reason;
+    await clock.sleep(Math.max(backOffMs(policy, this.#failures, random), delayWantedMs?.(reason) ?? 0), signal);
+    if (isStopped()) throw reason;
+  }
+
+  /** Something was achieved: attempts and delays start anew. */
+  reset(): void {
+    this.#failures = 0;
+  }
+
+  /** Counts a failure; true if it was the last that is put up with. */
+  #isOver(): boolean {
+    const { policy, clock } = this.#options;
+    if (this.#failures === 0) this.#failingSince = clock.now();
+    this.#failures += 1;
+    if (this.#failures >= policy.maxAttempts) return true;
+    return clock.now() - this.#failingSince >= (policy.maxElapsedMs ?? Infinity);
+  }
+}
+
 /** Calls `task` until it succeeds, fails for good, uses up its attempts, or `signal` aborts. */
 export async function retry<T>(
   task: (attempt: number) => Promise<T>,
-  { policy, clock, shouldRetry = isTransient, random = Math.random }: RetryOptions,
+  options: RetryOptions,
   signal?: AbortSignal,
 ): Promise<T> {
-  const isStopped = (): boolean => signal?.aborted ?? false;
+  const backOff = new BackOff(options);
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await task(attempt);
     } catch (reason) {
-      if (attempt >= policy.maxAttempts || isStopped() || !shouldRetry(reason)) throw reason;
-      await clock.sleep(backOffMs(policy, attempt, random), signal);
-      if (isStopped()) throw reason;
+      await backOff.pause(reason, signal);
     }
   }
 }

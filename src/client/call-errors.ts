@@ -1,0 +1,65 @@
+import type { ServiceError } from '@grpc/grpc-js';
+import { Code, codeOf } from '../common/code.js';
+import { StatusError, type StatusDetail } from '../common/status-error.js';
+import { rpc } from '../proto/index.js';
+import { statusDetails } from './error-details.js';
+
+/** The call never reached a gRPC server: nothing listens there, or something else does. */
+export class UnreachableError extends StatusError {
+  constructor(url: string, reason: string, options?: ErrorOptions) {
+    super(Code.Unavailable, `cannot reach ${url}: ${reason}`, options);
+  }
+}
+
+/** What grpc-js, Node or OpenSSL say when no connection comes about, and what that means. */
+const connectionFaults: readonly (readonly [RegExp, string])[] = [
+  [/ECONNREFUSED/, 'connection refused; is the server running?'],
+  [/ENOENT/, 'there is no such socket; is the server running?'],
+  [/EACCES/, 'permission denied for the socket'],
+  [/ETIMEDOUT|Waiting for LB pick/, 'nothing answers there; is the address right?'],
+  [/EHOSTUNREACH|ENETUNREACH/, 'there is no route to the host'],
+  [/Name resolution failed/, 'the host name is not known'],
+  [/wrong version number|packet length too long|EPROTO/, 'the server does not speak TLS; is grpc:// wanted?'],
+  [/certificate|altnames|CERT_|ERR_TLS/i, 'the certificate is not accepted'],
+  [/Protocol error/, 'the server does not speak gRPC, or wants TLS (grpcs://)'],
+  [
+    /ECONNRESET|socket hang up|Failed to connect/,
+    'the connection was closed at once; does the server speak gRPC there?',
+  ],
+];
+
+/** Answers that only something other than a gRPC server gives. */
+const foreignAnswer = /^Received HTTP status code|Call ended without gRPC status/;
+
+/** Turns what grpc-js reports into the one vocabulary of errors, with the server's details decoded. */
+export function statusErrorOf(error: ServiceError, url: string): StatusError {
+  const text = error.details;
+  if (isConnectionFault(error)) return new UnreachableError(url, explain(text), { cause: error });
+  if (foreignAnswer.test(text) && error.metadata.get('grpc-status').length === 0) {
+    return new UnreachableError(url, `the server does not speak gRPC (${text})`, { cause: error });
+  }
+  return new StatusError(codeOf(error.code), text, { cause: error, details: detailsOf(error) });
+}
+
+function isConnectionFault({ code, details }: ServiceError): boolean {
+  if (codeOf(code) === Code.DeadlineExceeded) return details.includes('Waiting for LB pick');
+  return codeOf(code) === Code.Unavailable && /^No connection established|^Name resolution failed/.test(details);
+}
+
+function explain(text: string): string {
+  const known = connectionFaults.find(([pattern]) => pattern.test(text));
+  const said = /Last error: (?:Error: )?(.*?)\.? Resolution note/s.exec(text)?.[1]?.trim() ?? text;
+  if (!known) return said;
+  return known[1] === 'the certificate is not accepted' ? `${known[1]} (${said})` : known[1];
+}
+
+/** The `google.rpc.Status` of a call travels in a trailer; one that does not decode has no details. */
+function detailsOf(error: ServiceError): readonly StatusDetail[] {
+  const [bytes] = error.metadata.get('grpc-status-details-bin');
+  if (!Buffer.isBuffer(bytes)) return [];
+  try {
+    return statusDetails(rpc.Status.decode(bytes));
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,20 @@
+/** The client library: everything a program needs to use any REAPI server. */
+export { missingBlobsOf, retryDelayMsOf } from './error-details.js';
+export { UnreachableError } from './call-errors.js';
+export { BotsClient, type BotCallOptions, type UpdateOptions } from './bots-client.js';
+export { CapabilitiesClient } from './capabilities-client.js';
+export { Channel, type CallOptions } from './channel.js';
+export { Client, type ClientOptions } from './client.js';
+export { downloadFile, type Download } from './download-file.js';
+export { downloadOutputs, type OutputsDownload } from './download-outputs.js';
+export { defaultPort, parseEndpoint, type Endpoint } from './endpoint.js';
+export { ExecutionClient, type ExecuteOptions, type ExecutionPatience } from './execution-client.js';
+export { openChannel, type ChannelOptions, type TlsFiles } from './open-channel.js';
+export { executeMetadataOf, executeResponseOf, executionFailureOf } from './operation-messages.js';
+export { OperationsClient, type ListOptions } from './operations-client.js';
+export { RemoteActionCache } from './remote-action-cache.js';
+export { RemoteBlobStore } from './remote-blob-store.js';
+export type { RemoteInstance } from './remote-instance.js';
+export type { RequestIds } from './request-metadata.js';
+export { SeekableContent } from './seekable-content.js';
+export { uploadMissing, type UploadOptions, type UploadProgress } from './upload-missing.js';

@@ -1,0 +1,26 @@
+import type { StatusError } from '../common/status-error.js';
+import { unpackAny } from '../proto/any.js';
+import { reapi, type longrunning } from '../proto/index.js';
+import { statusErrorOfMessage } from './error-details.js';
+
+const packageName = 'build.bazel.remote.execution.v2';
+
+/** The stage and digest of an operation; `undefined` if it carries none. */
+export function executeMetadataOf(
+  operation: longrunning.Operation.$Properties,
+): reapi.ExecuteOperationMetadata | undefined {
+  return unpackAny(`${packageName}.ExecuteOperationMetadata`, reapi.ExecuteOperationMetadata, operation.metadata);
+}
+
+/** The response of a finished operation; `undefined` while it runs, or if it failed without one. */
+export function executeResponseOf(operation: longrunning.Operation.$Properties): reapi.ExecuteResponse | undefined {
+  return unpackAny(`${packageName}.ExecuteResponse`, reapi.ExecuteResponse, operation.response);
+}
+
+/**
+ * What kept a finished operation from having a result; `undefined` if it has one, whatever its exit code, or still runs.
+ * REAPI servers tell it in the response (EX-2), others in `error`.
+ */
+export function executionFailureOf(operation: longrunning.Operation.$Properties): StatusError | undefined {
+  return statusErrorOfMessage(operation.error) ?? statusErrorOfMessage(executeResponseOf(operation)?.status);
+}

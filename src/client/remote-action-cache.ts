@@ -1,0 +1,46 @@
+import type { ActionCache } from '../actioncache/action-cache.js';
+import { Code } from '../common/code.js';
+import { StatusError } from '../common/status-error.js';
+import type { Digest } from '../digest/digest.js';
+import type { reapi } from '../proto/index.js';
+import { methods } from './method.js';
+import { callUnary, functionValueOf, type RemoteInstance } from './remote-instance.js';
+
+/** The ActionCache of any REAPI server. */
+export class RemoteActionCache implements ActionCache {
+  readonly #remote: RemoteInstance;
+
+  constructor(remote: RemoteInstance) {
+    this.#remote = remote;
+  }
+
+  async get(actionDigest: Digest, signal?: AbortSignal): Promise<reapi.ActionResult | undefined> {
+    try {
+      return await callUnary(this.#remote, methods.getActionResult, this.#requestFor(actionDigest), signal);
+    } catch (reason) {
+      // AC-1: the only code that means a miss.
+      if (reason instanceof StatusError && reason.code === Code.NotFound) return undefined;
+      throw reason;
+    }
+  }
+
+  async update(actionDigest: Digest, actionResult: reapi.ActionResult, signal?: AbortSignal): Promise<void> {
+    const request = { ...this.#requestFor(actionDigest), actionResult };
+    await callUnary(this.#remote, methods.updateActionResult, request, signal);
+  }
+
+  /** Rejects: the protocol has no such call. */
+  delete(): Promise<void> {
+    return Promise.reject(
+      new StatusError(Code.Unimplemented, 'A remote ActionCache cannot be told to forget: REAPI has no call for it'),
+    );
+  }
+
+  #requestFor(actionDigest: Digest): reapi.GetActionResultRequest.$Properties {
+    return {
+      instanceName: this.#remote.instanceName,
+      actionDigest: actionDigest.toProto(),
+      digestFunction: functionValueOf(actionDigest),
+    };
+  }
+}

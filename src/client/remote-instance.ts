@@ -1,0 +1,43 @@
+import { systemClock, type Clock } from '../common/clock.js';
+import { defaultRetryPolicy, retry, type RetryOptions, type RetryPolicy } from '../common/retry.js';
+import type { Digest } from '../digest/digest.js';
+import { reapi } from '../proto/index.js';
+import type { Channel, CallOptions } from './channel.js';
+import { retryDelayMsOf } from './error-details.js';
+import type { Method } from './method.js';
+
+/** An instance of a server, and how patiently calls to it are repeated. */
+export interface RemoteInstance {
+  readonly channel: Channel;
+  /** May be empty. */
+  readonly instanceName: string;
+  /** @defaultValue `defaultRetryPolicy` */
+  readonly retryPolicy?: RetryPolicy;
+  /** @defaultValue `systemClock` */
+  readonly clock?: Clock;
+  /** A source of jitter in [0, 1). @defaultValue Math.random */
+  readonly random?: () => number;
+}
+
+/** Which failures of `remote` are waited out, and how. */
+export function retryOptionsOf(remote: RemoteInstance): Required<RetryOptions> {
+  const { channel, retryPolicy: policy = defaultRetryPolicy, clock = systemClock, random = Math.random } = remote;
+  return { policy, clock, random, shouldRetry: channel.shouldRetry, delayWantedMs: retryDelayMsOf };
+}
+
+/** Calls a unary method that may be repeated, and repeats it while that may help. */
+export function callUnary<Request extends object, Response extends object>(
+  remote: RemoteInstance,
+  method: Method<Request, Response>,
+  request: Request,
+  signal?: AbortSignal,
+): Promise<Response> {
+  const options: CallOptions = {};
+  return retry(() => remote.channel.unary(method, request, options, signal), retryOptionsOf(remote), signal);
+}
+
+/** The digest function of a request about `digest`; stated always, for some cannot be told by their hashes (DIG-5). */
+export function functionValueOf(digest: Digest | undefined): reapi.DigestFunction.Value {
+  const { Value } = reapi.DigestFunction;
+  return digest ? Value[digest.function.name as keyof typeof Value] : Value.UNKNOWN;
+}
