@@ -55,8 +55,9 @@ describe('FolderLock', () => {
     child.kill('SIGKILL');
     await once(child, 'close');
 
-    await using _lock = await FolderLock.acquire(folder.path);
+    const lock = await FolderLock.acquire(folder.path);
     assert.equal(await readFile(join(folder.path, 'lock'), 'utf8'), `${process.pid}\n`);
+    await lock[Symbol.asyncDispose]();
   });
 
   it('is not deceived by a lock file that names a living process but is not locked', async () => {
