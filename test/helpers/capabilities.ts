@@ -17,7 +17,7 @@ export function needsProgram(context: Mocha.Context, program: string, leftOut: s
 /** Skips the suite or test of `context`, saying so in one line; fails where `capability` must not be missing. */
 export function leaveOut(context: Mocha.Context, capability: string, leftOut: string): void {
   if (allowed && !allowed.includes(capability)) {
-    throw new Error(`Left out: ${leftOut}. Install it, or name ${capability} in BGD_CI_ALLOW_MISSING.`);
+    throw new Error(`Not to be left out: ${leftOut}. Install it, or name ${capability} in BGD_CI_ALLOW_MISSING.`);
   }
   process.stderr.write(`Left out: ${leftOut}\n`);
   const { test } = context;
