@@ -20,7 +20,7 @@ export async function createLogger(
   const pretty = {
     write: (line: string) => void stream.write(prettyLine(JSON.parse(line) as LogLine, stream.hasColors())),
   };
-  return pino(
+  const logger: Logger = pino(
     {
       level: options.verbose ? 'debug' : options['log-level'],
       base: null,
@@ -30,4 +30,5 @@ export async function createLogger(
     },
     stream.isTTY ? pretty : destination({ fd: stream.fd, sync: true }),
   );
+  return logger;
 }

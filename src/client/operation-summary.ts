@@ -1,0 +1,75 @@
+import { codeName } from '../common/code.js';
+import { Digest, type DigestMessage } from '../digest/digest.js';
+import { digestFunctionOf } from '../digest/digest-function.js';
+import { reapi, type longrunning } from '../proto/index.js';
+import { millisecondsOf, type SecondsAndNanos } from '../proto/timestamp.js';
+import { executeMetadataOf, executeResponseOf, executionFailureOf } from './operation-messages.js';
+
+/** Where an execution stands. */
+export type StageName = 'UNKNOWN' | 'CACHE_CHECK' | 'QUEUED' | 'EXECUTING' | 'COMPLETED';
+
+/** What people and scripts want to know of an operation; what the server does not tell is undefined. */
+export interface OperationSummary {
+  readonly name: string;
+  readonly stage: StageName;
+  readonly done: boolean;
+  /** As text. */
+  readonly actionDigest: string | undefined;
+  /** Why the command did not run to its end. */
+  readonly failure: { readonly code: string; readonly message: string } | undefined;
+  readonly exitCode: number | undefined;
+  readonly cached: boolean | undefined;
+  readonly worker: string | undefined;
+  /** ISO 8601, as the following. */
+  readonly queuedAt: string | undefined;
+  readonly startedAt: string | undefined;
+  readonly completedAt: string | undefined;
+}
+
+/** The stage that an operation says it is in; a server's own operations may have none. */
+export function stageOf(operation: longrunning.Operation.$Properties): StageName {
+  const stage = executeMetadataOf(operation)?.stage;
+  return (reapi.ExecutionStage.Value[stage ?? 0] ?? 'UNKNOWN') as StageName;
+}
+
+/** Puts together what is spread over the messages of an operation. */
+export function summariseOperation(operation: longrunning.Operation): OperationSummary {
+  const metadata = executeMetadataOf(operation);
+  const response = executeResponseOf(operation);
+  const result = response?.result ?? undefined;
+  return {
+    name: operation.name,
+    stage: stageOf(operation),
+    done: operation.done,
+    actionDigest: digestText(metadata?.actionDigest, metadata?.digestFunction),
+    failure: failureOf(operation),
+    exitCode: result && (result.exitCode ?? 0),
+    cached: response?.cachedResult,
+    ...historyOf(result?.executionMetadata ?? metadata?.partialExecutionMetadata),
+  };
+}
+
+function failureOf(operation: longrunning.Operation): OperationSummary['failure'] {
+  const failure = executionFailureOf(operation);
+  return failure && { code: codeName(failure.code), message: failure.message };
+}
+
+function historyOf(
+  metadata: reapi.ExecutedActionMetadata.$Properties | null | undefined,
+): Pick<OperationSummary, 'worker' | 'queuedAt' | 'startedAt' | 'completedAt'> {
+  return {
+    worker: metadata?.worker ?? undefined,
+    queuedAt: timeText(metadata?.queuedTimestamp),
+    startedAt: timeText(metadata?.workerStartTimestamp),
+    completedAt: timeText(metadata?.workerCompletedTimestamp),
+  };
+}
+
+function digestText(digest: DigestMessage | null | undefined, functionValue: number | undefined): string | undefined {
+  return digest ? String(Digest.fromProto(digest, digestFunctionOf(functionValue, digest.hash))) : undefined;
+}
+
+function timeText(time: SecondsAndNanos | null | undefined): string | undefined {
+  const ms = millisecondsOf(time);
+  return ms === undefined ? undefined : new Date(ms).toISOString();
+}
