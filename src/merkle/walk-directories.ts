@@ -12,8 +12,18 @@ export interface VisitedDirectory {
   readonly directory: reapi.Directory | undefined;
 }
 
-/** How many Directories of a level are read side by side. */
+/** A Directory that a tolerant walk came upon. */
+export interface TolerantVisit extends VisitedDirectory {
+  /** INVALID_ARGUMENT, where there is a blob but no well-formed Directory in it. */
+  readonly fault?: StatusError;
+}
+
+/** How many Directories of a level are read side by side, and how many bytes they may have together. */
 const readAhead = 32;
+const maxReadAheadBytes = 16 * 1024 * 1024;
+
+/** A larger blob is taken for no Directory: decoding it would need many times its size (U4). */
+const maxDirectoryBytes = maxReadAheadBytes;
 
 /** A walk follows no more nodes than this, so that a crafted tree cannot exhaust memory (U4). */
 export const maxDirectories = 1_000_000;
@@ -27,33 +37,69 @@ export async function* walkDirectories(
   root: Digest,
   signal?: AbortSignal,
 ): AsyncIterable<VisitedDirectory> {
+  for await (const visited of walkDirectoriesTolerantly(blobs, root, signal)) {
+    if (visited.fault) throw visited.fault;
+    yield visited;
+  }
+}
+
+/** As {@link walkDirectories}, but a malformed Directory is visited, with its fault, and the walk goes on. */
+export async function* walkDirectoriesTolerantly(
+  blobs: BlobStore,
+  root: Digest,
+  signal?: AbortSignal,
+): AsyncIterable<TolerantVisit> {
   const seen = new Set([root.key]);
   let level = [root];
   while (level.length > 0) {
     const below: Digest[] = [];
-    for (let start = 0; start < level.length; start += readAhead) {
-      const visits = level.slice(start, start + readAhead).map((digest) => visit(blobs, digest, signal));
-      for (const visited of await Promise.all(visits)) {
+    for (const group of groupsOf(level)) {
+      for (const { children, ...visited } of await Promise.all(group.map((digest) => visit(blobs, digest, signal)))) {
         yield visited;
-        for (const node of visited.directory?.directories ?? []) {
-          const digest = Digest.fromProto(node.digest, root.function);
-          if (!seen.has(digest.key)) below.push(digest);
-          seen.add(digest.key);
+        for (const child of children) {
+          if (!seen.has(child.key)) below.push(child);
+          seen.add(child.key);
         }
       }
-    }
-    if (seen.size > maxDirectories) {
-      throw new StatusError(Code.InvalidArgument, `Tree ${String(root)} has more than ${maxDirectories} directories`);
+      if (seen.size > maxDirectories) {
+        throw new StatusError(Code.InvalidArgument, `Tree ${String(root)} has more than ${maxDirectories} directories`);
+      }
     }
     level = below;
   }
 }
 
-async function visit(blobs: BlobStore, digest: Digest, signal?: AbortSignal): Promise<VisitedDirectory> {
+function* groupsOf(digests: readonly Digest[]): Iterable<readonly Digest[]> {
+  let group: Digest[] = [];
+  let sizeBytes = 0;
+  for (const digest of digests) {
+    if (group.length === readAhead || (group.length > 0 && sizeBytes + digest.sizeBytes > maxReadAheadBytes)) {
+      yield group;
+      group = [];
+      sizeBytes = 0;
+    }
+    group.push(digest);
+    sizeBytes += digest.sizeBytes;
+  }
+  yield group;
+}
+
+async function visit(
+  blobs: BlobStore,
+  digest: Digest,
+  signal?: AbortSignal,
+): Promise<TolerantVisit & { readonly children: readonly Digest[] }> {
   try {
-    return { digest, directory: decodeDirectory(await readBlob(blobs, digest, signal)) };
+    if (digest.sizeBytes > maxDirectoryBytes) {
+      throw new StatusError(Code.InvalidArgument, `more than ${maxDirectoryBytes} bytes are no Directory`);
+    }
+    const directory = decodeDirectory(await readBlob(blobs, digest, signal));
+    const children = directory.directories.map((node) => Digest.fromProto(node.digest, digest.function));
+    return { digest, directory, children };
   } catch (reason) {
-    if (reason instanceof BlobNotFoundError) return { digest, directory: undefined };
-    throw StatusError.from(reason).wrap(`Directory ${String(digest)}`);
+    if (reason instanceof BlobNotFoundError) return { digest, directory: undefined, children: [] };
+    const fault = StatusError.from(reason).wrap(`Directory ${String(digest)}`);
+    if (fault.code !== Code.InvalidArgument) throw fault;
+    return { digest, directory: undefined, children: [], fault };
   }
 }

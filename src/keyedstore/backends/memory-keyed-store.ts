@@ -8,7 +8,7 @@ import type { KeyedStore, PutOptions } from '../keyed-store.js';
 /** What {@link MemoryKeyedStore} is told. */
 export interface MemoryKeyedStoreOptions {
   /** @defaultValue 100,000 */
-  readonly maxCount?: number;
+  readonly maxEntries?: number;
   /** How many bytes the keys and values may have together. @defaultValue 256 MiB */
   readonly maxBytes?: number;
   readonly clock?: Clock;
@@ -25,11 +25,11 @@ export class MemoryKeyedStore implements KeyedStore {
   readonly #maxBytes: number;
   readonly #clock: Clock;
 
-  constructor({ maxCount = 100_000, maxBytes = 256 * 1024 ** 2, clock = systemClock }: MemoryKeyedStoreOptions = {}) {
+  constructor({ maxEntries = 100_000, maxBytes = 256 * 1024 ** 2, clock = systemClock }: MemoryKeyedStoreOptions = {}) {
     this.#maxBytes = maxBytes;
     this.#clock = clock;
     this.#entries = new LRUCache({
-      max: maxCount,
+      max: maxEntries,
       maxSize: maxBytes,
       sizeCalculation: ({ value }, key) => sizeOf(key, value),
     });

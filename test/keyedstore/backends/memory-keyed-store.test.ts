@@ -8,7 +8,7 @@ describeKeyedStore('MemoryKeyedStore', (clock) => new MemoryKeyedStore({ clock }
 
 describe('MemoryKeyedStore', () => {
   it('drops the least recently used value beyond its count', async () => {
-    const store = new MemoryKeyedStore({ maxCount: 2 });
+    const store = new MemoryKeyedStore({ maxEntries: 2 });
     await store.put('a', Buffer.from('1'));
     await store.put('b', Buffer.from('2'));
     await store.get('a');

@@ -1,0 +1,108 @@
+import { BlobNotFoundError, type BlobStore } from '../blobstore/blob-store.js';
+import { readBlob } from '../blobstore/read-blob.js';
+import { Code } from '../common/code.js';
+import { type Logger, silentLogger } from '../common/logger.js';
+import { StatusError } from '../common/status-error.js';
+import { Digest } from '../digest/digest.js';
+import type { DigestFunction } from '../digest/digest-function.js';
+import { checkDirectory } from '../merkle/directory.js';
+import { walkDirectories } from '../merkle/walk-directories.js';
+import { decodeMessage } from '../proto/any.js';
+import { reapi } from '../proto/index.js';
+import type { ActionCache } from './action-cache.js';
+import { detachInlineBytes, referencesOf } from './action-result.js';
+
+/** A larger blob is taken for no Tree, and a result with more blobs for malformed: both must fit in memory (U4). */
+const maxTreeBytes = 64 * 1024 * 1024;
+const maxBlobs = 1_000_000;
+
+/**
+ * Answers only results whose every output is in the CAS at this moment (AC-2, D5), and by asking for them has them kept.
+ * A result that lacks one, or cannot be understood, is a miss and is dropped; trouble with a store is thrown, for it says
+ * nothing about the result. Bytes that a result carries inline go to the CAS before it is stored (AC-4).
+ */
+export class CompletenessCheckingActionCache implements ActionCache {
+  readonly #inner: ActionCache;
+  readonly #blobs: BlobStore;
+  readonly #logger: Logger;
+
+  constructor(inner: ActionCache, blobs: BlobStore, logger: Logger = silentLogger) {
+    this.#inner = inner;
+    this.#blobs = blobs;
+    this.#logger = logger;
+  }
+
+  async get(actionDigest: Digest, signal?: AbortSignal): Promise<reapi.ActionResult | undefined> {
+    const result = await this.#inner.get(actionDigest, signal);
+    if (!result) return undefined;
+    const fault = await this.#faultOf(result, actionDigest.function, signal);
+    if (fault === undefined) return result;
+    this.#logger.info({ actionDigest, fault }, 'An action result that is no longer complete is dropped');
+    await this.#inner.delete(actionDigest, signal);
+    return undefined;
+  }
+
+  async update(actionDigest: Digest, result: reapi.ActionResult, signal?: AbortSignal): Promise<void> {
+    const detached = detachInlineBytes(result, actionDigest.function);
+    if (detached.blobs.length > 0) {
+      const outcomes = await this.#blobs.writeBatch(detached.blobs, signal);
+      const failure = outcomes.find((outcome) => outcome !== undefined);
+      if (failure) throw failure.wrap('Storing the inline bytes of an action result');
+    }
+    await this.#inner.update(actionDigest, detached.result, signal);
+  }
+
+  delete(actionDigest: Digest, signal?: AbortSignal): Promise<void> {
+    return this.#inner.delete(actionDigest, signal);
+  }
+
+  /** Says what is wrong with a result, or nothing if it is complete. */
+  async #faultOf(result: reapi.ActionResult, fn: DigestFunction, signal?: AbortSignal): Promise<string | undefined> {
+    try {
+      const wanted = await this.#collect(result, fn, signal);
+      const missing = await this.#blobs.findMissing([...wanted.values()], signal);
+      return missing[0] && `${missing.length} of ${wanted.size} blobs are missing, such as ${String(missing[0])}`;
+    } catch (reason) {
+      const isAboutResult = reason instanceof StatusError && reason.code === Code.InvalidArgument;
+      if (isAboutResult || reason instanceof BlobNotFoundError) return reason.message;
+      throw reason;
+    }
+  }
+
+  /** All that the result refers to, directly and through Trees and Directories, by key. */
+  async #collect(
+    result: reapi.ActionResult,
+    fn: DigestFunction,
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, Digest>> {
+    const { blobs, trees, roots } = referencesOf(result, fn);
+    const wanted = new Map<string, Digest>();
+    const want = (digest: Digest): void => {
+      wanted.set(digest.key, digest);
+      if (wanted.size > maxBlobs) throw new StatusError(Code.InvalidArgument, `More than ${maxBlobs} outputs`);
+    };
+    const wantFiles = ({ files }: reapi.Directory.$Properties): void => {
+      for (const { digest } of files ?? []) want(Digest.fromProto(digest, fn));
+    };
+    for (const digest of [...blobs, ...trees]) want(digest);
+    for (const digest of trees) for (const directory of await this.#directoriesOf(digest, signal)) wantFiles(directory);
+    for (const root of roots) {
+      for await (const { digest, directory } of walkDirectories(this.#blobs, root, signal)) {
+        if (!directory) throw new BlobNotFoundError(digest);
+        want(digest);
+        wantFiles(directory);
+      }
+    }
+    return wanted;
+  }
+
+  async #directoriesOf(digest: Digest, signal?: AbortSignal): Promise<readonly reapi.Directory.$Properties[]> {
+    if (digest.sizeBytes > maxTreeBytes) {
+      throw new StatusError(Code.InvalidArgument, `Tree ${String(digest)} has more than ${maxTreeBytes} bytes`);
+    }
+    const tree = decodeMessage('a Tree', reapi.Tree, await readBlob(this.#blobs, digest, signal));
+    const directories = [tree.root ?? {}, ...tree.children];
+    for (const directory of directories) checkDirectory(directory);
+    return directories;
+  }
+}
