@@ -35,18 +35,16 @@ export async function inlineOutputs(
   { blobs, fn }: InlineOptions,
   signal?: AbortSignal,
 ): Promise<reapi.ActionResult.$Properties> {
-  const inlined = withoutDuplicates(result);
+  const inlined = copyOf(result);
+  const slots = slotsOf(inlined);
+  for (const slot of slots) if (slot.digest) slot.bytes = noBytes;
   let room = messageBytes - reapi.ActionResult.encode(inlined).finish().length;
-  const fetch = async (message: DigestMessage | null | undefined): Promise<Uint8Array> => {
-    const bytes = message ? await readIfSmall(blobs, Digest.fromProto(message, fn), room, signal) : noBytes;
-    room -= bytes.length;
-    return bytes;
-  };
-  if (hints.inlineStdout && isEmpty(inlined.stdoutRaw)) inlined.stdoutRaw = await fetch(inlined.stdoutDigest);
-  if (hints.inlineStderr && isEmpty(inlined.stderrRaw)) inlined.stderrRaw = await fetch(inlined.stderrDigest);
-  const wanted = new Set(hints.inlineOutputFiles ?? []);
-  for (const file of inlined.outputFiles ?? []) {
-    if (wanted.has(file.path ?? '') && isEmpty(file.contents)) file.contents = await fetch(file.digest);
+  for (const slot of slots) {
+    if (!slot.digest || !slot.isWanted(hints)) continue;
+    const digest = Digest.fromProto(slot.digest, fn);
+    if (digest.isEmpty || digest.sizeBytes > room) continue;
+    slot.bytes = await readIfThere(blobs, digest, signal);
+    room -= slot.bytes.length;
   }
   return inlined;
 }
@@ -62,55 +60,96 @@ export async function storeInlinedOutputs(
 ): Promise<reapi.ActionResult.$Properties> {
   const stored = copyOf(result);
   const pending: Blob[] = [];
-  const digestOf = (bytes: Uint8Array, given: DigestMessage | null | undefined): DigestMessage => {
-    const digest = Digest.of(bytes, fn);
-    if (given && !digest.equals(Digest.fromProto(given, fn))) {
-      throw new StatusError(
-        Code.InvalidArgument,
-        `Inlined bytes have the digest ${String(digest)}, not the given ${given.hash ?? ''}/${given.sizeBytes ?? 0}`,
-      );
-    }
-    pending.push({ digest, data: bytes });
-    return digest.toProto();
-  };
-  if (stored.stdoutRaw?.length) stored.stdoutDigest = digestOf(stored.stdoutRaw, stored.stdoutDigest);
-  if (stored.stderrRaw?.length) stored.stderrDigest = digestOf(stored.stderrRaw, stored.stderrDigest);
-  for (const file of stored.outputFiles ?? []) {
-    if (file.contents?.length) file.digest = digestOf(file.contents, file.digest);
+  for (const slot of slotsOf(stored)) {
+    if (!slot.bytes || slot.bytes.length === 0) continue;
+    const digest = Digest.of(slot.bytes, fn);
+    checkAgrees(digest, slot.digest);
+    pending.push({ digest, data: slot.bytes });
+    slot.digest = digest.toProto();
+    slot.bytes = noBytes;
   }
   if (pending.length === 0) return result;
   for (const failure of await blobs.writeBatch(pending, signal)) if (failure) throw failure;
-  return withoutDuplicates(stored);
+  return stored;
+}
+
+/** A place in a result that holds bytes, a digest, or both. */
+interface Slot {
+  bytes: Uint8Array | null | undefined;
+  digest: DigestMessage | null | undefined;
+  isWanted(hints: InlineHints): boolean;
+}
+
+/** The places of `result`; what is set in them is set in it. */
+function slotsOf(result: reapi.ActionResult.$Properties): Slot[] {
+  const stdout: Slot = {
+    get bytes() {
+      return result.stdoutRaw;
+    },
+    set bytes(bytes) {
+      result.stdoutRaw = bytes ?? null;
+    },
+    get digest() {
+      return result.stdoutDigest;
+    },
+    set digest(digest) {
+      result.stdoutDigest = digest ?? null;
+    },
+    isWanted: (hints) => hints.inlineStdout ?? false,
+  };
+  const stderr: Slot = {
+    get bytes() {
+      return result.stderrRaw;
+    },
+    set bytes(bytes) {
+      result.stderrRaw = bytes ?? null;
+    },
+    get digest() {
+      return result.stderrDigest;
+    },
+    set digest(digest) {
+      result.stderrDigest = digest ?? null;
+    },
+    isWanted: (hints) => hints.inlineStderr ?? false,
+  };
+  return [stdout, stderr, ...(result.outputFiles ?? []).map(slotOfFile)];
+}
+
+function slotOfFile(file: reapi.OutputFile.$Properties): Slot {
+  return {
+    get bytes() {
+      return file.contents;
+    },
+    set bytes(bytes) {
+      file.contents = bytes ?? null;
+    },
+    get digest() {
+      return file.digest;
+    },
+    set digest(digest) {
+      file.digest = digest ?? null;
+    },
+    isWanted: ({ inlineOutputFiles }) => inlineOutputFiles?.includes(file.path ?? '') ?? false,
+  };
 }
 
 function copyOf(result: reapi.ActionResult.$Properties): reapi.ActionResult.$Properties {
   return { ...result, outputFiles: (result.outputFiles ?? []).map((file) => ({ ...file })) };
 }
 
-/** Drops the bytes that a digest stands for. */
-function withoutDuplicates(result: reapi.ActionResult.$Properties): reapi.ActionResult.$Properties {
-  const copy = copyOf(result);
-  if (copy.stdoutDigest) copy.stdoutRaw = noBytes;
-  if (copy.stderrDigest) copy.stderrRaw = noBytes;
-  for (const file of copy.outputFiles ?? []) if (file.digest) file.contents = noBytes;
-  return copy;
+function checkAgrees(digest: Digest, given: DigestMessage | null | undefined): void {
+  if (!given || digest.equals(Digest.fromProto(given, digest.function))) return;
+  throw new StatusError(
+    Code.InvalidArgument,
+    `Inlined bytes have the digest ${String(digest)}, not the given ${given.hash ?? ''}/${given.sizeBytes ?? 0}`,
+  );
 }
 
-async function readIfSmall(
-  blobs: BlobStore,
-  digest: Digest,
-  room: number,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  if (digest.isEmpty || digest.sizeBytes > room) return noBytes;
+async function readIfThere(blobs: BlobStore, digest: Digest, signal: AbortSignal | undefined): Promise<Uint8Array> {
   try {
     return await readBlob(blobs, digest, signal);
   } catch (reason) {
     if (signal?.aborted) throw reason;
     return noBytes;
   }
-}
-
-function isEmpty(bytes: Uint8Array | null | undefined): boolean {
-  return !bytes || bytes.length === 0;
 }
