@@ -1,0 +1,49 @@
+import { digestFunctions } from '../digest/digest-function.js';
+import { reapi } from '../proto/index.js';
+import type { Instance, InstanceRegistry } from './instance-registry.js';
+import { maxBatchTotalSizeBytes, priorityRange } from './limits.js';
+
+const priorityCapabilities = { priorities: [priorityRange] };
+
+/** Serves `Capabilities`: what works on each instance, and no more (CAP-1). */
+export class CapabilitiesService {
+  readonly #registry: InstanceRegistry;
+
+  constructor(registry: InstanceRegistry) {
+    this.#registry = registry;
+  }
+
+  async getCapabilities({ instanceName }: reapi.GetCapabilitiesRequest): Promise<reapi.ServerCapabilities.$Properties> {
+    const instance = this.#registry.get(instanceName);
+    return {
+      ...((instance.blobs ?? instance.actionCache) && { cacheCapabilities: cacheCapabilities(instance) }),
+      ...(instance.execution && { executionCapabilities: executionCapabilities() }),
+      deprecatedApiVersion: { major: 2, minor: 0 },
+      lowApiVersion: { major: 2, minor: 0 },
+      highApiVersion: { major: 2, minor: 3 },
+    };
+  }
+}
+
+function cacheCapabilities({
+  actionCache,
+  allowsActionCacheUpdates = false,
+}: Instance): reapi.CacheCapabilities.$Properties {
+  return {
+    digestFunctions: digestFunctions.map(({ value }) => value),
+    actionCacheUpdateCapabilities: { updateEnabled: actionCache !== undefined && allowsActionCacheUpdates },
+    cachePriorityCapabilities: priorityCapabilities,
+    maxBatchTotalSizeBytes,
+    symlinkAbsolutePathStrategy: reapi.SymlinkAbsolutePathStrategy.Value.ALLOWED,
+  };
+}
+
+function executionCapabilities(): reapi.ExecutionCapabilities.$Properties {
+  return {
+    digestFunction: reapi.DigestFunction.Value.SHA256,
+    // RW-9: leases carry no function, so workers must be able to tell it from the length of a hash.
+    digestFunctions: digestFunctions.filter((fn) => !fn.isNamedInResources).map(({ value }) => value),
+    execEnabled: true,
+    executionPriorityCapabilities: priorityCapabilities,
+  };
+}

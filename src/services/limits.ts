@@ -1,0 +1,26 @@
+const kibibyte = 1024;
+const mebibyte = 1024 * kibibyte;
+
+/** What a message that we take may have. */
+export const maxReceivedMessageBytes = 16 * mebibyte;
+
+/** What a message that we send may have: most clients take 4 MiB, and what wraps the payload needs some room. */
+export const maxSentMessageBytes = 4 * mebibyte - 64 * kibibyte;
+
+/** Σ of the blobs in a batch, as announced. */
+export const maxBatchTotalSizeBytes = maxSentMessageBytes;
+
+/** What an entry of a batch needs besides the bytes of its blob. */
+export const batchEntryOverheadBytes = 128;
+
+/** What all batches under way may have together; more of them wait (U4). */
+export const maxBatchBytesInFlight = 256 * mebibyte;
+
+/** What a message of a ByteStream read may carry (BS-6). */
+export const maxReadChunkBytes = mebibyte;
+
+/** Directories in a message of GetTree, if the client does not say. */
+export const defaultTreePageSize = 1_000;
+
+/** Priorities that may be asked for, the most urgent first: all that the wire can carry. */
+export const priorityRange = { minPriority: -(2 ** 31), maxPriority: 2 ** 31 - 1 } as const;
