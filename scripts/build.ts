@@ -151,8 +151,14 @@ const isUpToDate =
 if (isUpToDate) {
   console.log('dist/ is up to date.');
 } else {
-  await replaceDist();
-  await writeManifest();
-  writeFileSync(stampFile, `${stamp}\n`);
-  console.log('dist/ is built.');
+  try {
+    await replaceDist();
+    await writeManifest();
+    writeFileSync(stampFile, `${stamp}\n`);
+    console.log('dist/ is built.');
+  } catch (reason) {
+    // esbuild has told what is wrong with the sources already.
+    if (!(reason instanceof Error && 'errors' in reason)) throw reason;
+    process.exitCode = 1;
+  }
 }

@@ -1,4 +1,4 @@
-import { Command } from '@oclif/core';
+import { Command, type Interfaces } from '@oclif/core';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { CliFailure } from './cli-failure.js';
@@ -46,18 +46,41 @@ export abstract class BaseCommand extends Command {
 
   protected override async init(): Promise<void> {
     await super.init();
+    // oclif would take what comes on stdin for an argument that is not given.
+    for (const arg of Object.values(this.ctor.args)) arg.ignoreStdin = true;
     for (const name of stopSignals) process.on(name, this.#receive);
+  }
+
+  /** Whatever is wrong with the words of the command line is a fault of usage. */
+  protected override async parse<
+    Flags extends Interfaces.OutputFlags<typeof Command.flags>,
+    BaseFlags extends Interfaces.OutputFlags<typeof Command.flags>,
+    Args extends Interfaces.OutputArgs<typeof Command.args>,
+  >(
+    input?: Interfaces.Input<Flags, BaseFlags, Args>,
+    argv?: string[],
+  ): Promise<Interfaces.ParserOutput<Flags, BaseFlags, Args>> {
+    try {
+      return await super.parse(input, argv);
+    } catch (reason) {
+      throw CliFailure.ofUsage(reason);
+    }
   }
 
   protected override async catch(reason: unknown): Promise<never> {
     const failure = this.#stoppedBy === undefined ? this.explain(reason) : this.#stopFailure(this.#stoppedBy, reason);
-    if (this.jsonEnabled()) this.logJson(failure);
+    if (this.jsonEnabled()) this.logJson(this.toErrorJson(failure));
     throw failure;
   }
 
   protected override async finally(reason: Error | undefined): Promise<void> {
     for (const name of stopSignals) process.off(name, this.#receive);
     await super.finally(reason);
+  }
+
+  /** What `--json` prints of a failure. */
+  protected override toErrorJson(reason: unknown): unknown {
+    return CliFailure.from(reason).toJSON();
   }
 
   readonly #receive = (name: NodeJS.Signals): void => {

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
-import { codeName } from '../common/code.js';
-import { errnoOf, StatusError } from '../common/status-error.js';
+import { Code, codeName } from '../common/code.js';
+import { errnoOf, StatusError, type StatusDetail } from '../common/status-error.js';
 import { ExitCode, exitCodeOf } from './exit-code.js';
 
 /** What {@link CliFailure} is made of. */
@@ -28,6 +28,12 @@ export class CliFailure extends Error {
     return fromUsage(reason) ?? fromFile(reason) ?? fromStatus(reason);
   }
 
+  /** What the user got wrong about the command line. */
+  static ofUsage(reason: unknown): CliFailure {
+    const message = reason instanceof Error ? reason.message : String(reason);
+    return new CliFailure(inOneLine(message), { code: 'USAGE', exitCode: ExitCode.Usage, cause: reason });
+  }
+
   /** Where oclif looks for an exit code. */
   get oclif(): { readonly exit: number } {
     return { exit: this.exitCode };
@@ -39,25 +45,26 @@ export class CliFailure extends Error {
   }
 }
 
-/** Errors of oclif, which come on several lines and with colours. `this.exit(n)` is one too, but has nothing to say. */
+/** Errors of oclif itself, such as an unknown command. `this.exit(n)` is one too, but has nothing to say. */
 function fromUsage(reason: unknown): CliFailure | undefined {
   if (!(reason instanceof Error) || !('oclif' in reason)) return undefined;
-  const { exit } = reason.oclif as { readonly exit?: number };
+  const { exit: exitCode = ExitCode.Usage } = reason.oclif as { readonly exit?: number };
   const isSilent = 'code' in reason && reason.code === 'EEXIT';
-  const lines = stripVTControlCharacters(reason.message).split(/\s*\n\s*/);
-  const message = lines.filter(Boolean).reduce((text, line) => `${text}${text.endsWith(':') ? ' ' : '. '}${line}`);
-  return new CliFailure(isSilent ? '' : withoutColons(message), {
-    code: 'USAGE',
-    exitCode: exit ?? ExitCode.Usage,
-    cause: reason,
-  });
+  return new CliFailure(isSilent ? '' : inOneLine(reason.message), { code: 'USAGE', exitCode, cause: reason });
 }
 
-/** oclif names an unknown command as it stores them, such as `cas:upload`. */
-function withoutColons(message: string): string {
-  const id = /^command (\S+) not found$/.exec(message)?.[1];
-  if (id === undefined) return message;
-  return `Unknown command: bgd ${id.replaceAll(':', ' ')}. See bgd --help`;
+/** oclif writes on several lines, in colours, and names commands as it stores them, such as `cas:upload`. */
+function inOneLine(text: string): string {
+  const lines = stripVTControlCharacters(text)
+    .split(/\s*\n\s*/)
+    .filter(Boolean);
+  const line = lines.reduce((sum, next) => `${sum}${/[.:]$/.test(sum) ? ' ' : '. '}${next}`);
+  return line
+    .replace(/^Parsing (--\S+)\. /, '$1: ')
+    .replace(
+      /^command (\S+) not found$/,
+      (_, id: string) => `Unknown command: bgd ${id.replaceAll(':', ' ')}. See bgd --help`,
+    );
 }
 
 /** What is wrong with a path that the user named. */
@@ -75,14 +82,22 @@ const faultsOfPaths = new Set([
 
 /** Node says `ENOENT: no such file or directory, open 'x'`; people say `x: no such file or directory`. */
 function fromFile(reason: unknown): CliFailure | undefined {
-  if (!(reason instanceof Error) || !faultsOfPaths.has(errnoOf(reason) ?? '')) return undefined;
+  if (!(reason instanceof Error) || !faultsOfPaths.has(errnoOf(reason) ?? errnoOf(reason.cause) ?? ''))
+    return undefined;
   const parts = /^[A-Z]+: (?<fault>[^,]+), \w+ '(?<path>[^']+)'/.exec(reason.message)?.groups;
   const message = parts ? `${parts['path'] ?? ''}: ${parts['fault'] ?? ''}` : reason.message;
   return new CliFailure(message, { code: 'INVALID_ARGUMENT', exitCode: ExitCode.Usage, cause: reason });
 }
 
 function fromStatus(reason: unknown): CliFailure {
-  const { code, message } = StatusError.from(reason);
+  const error = StatusError.from(reason);
   const hint = reason instanceof StatusError ? '' : ' (set DEBUG=1 to see where)';
-  return new CliFailure(message + hint, { code: codeName(code), exitCode: exitCodeOf(code), cause: reason });
+  const exitCode = namesMissingBlobs(error) ? ExitCode.NotFound : exitCodeOf(error.code);
+  return new CliFailure(error.message + hint, { code: codeName(error.code), exitCode, cause: reason });
+}
+
+/** The one use that REAPI has for these details; to decode them, all messages would have to be loaded. */
+function namesMissingBlobs({ code, details }: StatusError): boolean {
+  const isFailure = ({ typeUrl }: StatusDetail): boolean => typeUrl.endsWith('/google.rpc.PreconditionFailure');
+  return code === Code.FailedPrecondition && details.some(isFailure);
 }

@@ -5,7 +5,7 @@ export const ExitCode = {
   Ok: 0,
   /** Anything without a better name. */
   Other: 1,
-  /** Wrong usage, or an argument that cannot be. */
+  /** Wrong usage, or an argument that cannot be, or that does not fit what is there. */
   Usage: 2,
   /** What was asked for is not there; a miss of the action cache too. */
   NotFound: 3,
@@ -24,6 +24,7 @@ const byCode = new Map<Code, ExitCode>([
   [Code.Ok, ExitCode.Ok],
   [Code.InvalidArgument, ExitCode.Usage],
   [Code.OutOfRange, ExitCode.Usage],
+  [Code.FailedPrecondition, ExitCode.Usage],
   [Code.NotFound, ExitCode.NotFound],
   [Code.Unavailable, ExitCode.Unreachable],
   [Code.DeadlineExceeded, ExitCode.Unreachable],

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { adoptBuildGridEnvironment } from './buildgrid-environment.js';
 import { CliFailure } from './cli-failure.js';
-import { ExitCode } from './exit-code.js';
 import { groups, normaliseArgv } from './normalise-argv.js';
 
 /**
@@ -33,8 +32,7 @@ async function manifestFor(group: string | undefined, root: string): Promise<Int
 /** oclif shows the help of a group whose sub-command is missing, and calls it a success, whatever else is said. */
 function assertNamesCommand([group = '', next]: readonly string[]): void {
   if (group === 'capabilities' || !groups.has(group) || next?.startsWith('-') !== true || isHelp(next)) return;
-  const message = `bgd ${group} wants a sub-command before ${next}; bgd ${group} --help lists them`;
-  throw new CliFailure(message, { code: 'USAGE', exitCode: ExitCode.Usage });
+  throw CliFailure.ofUsage(`bgd ${group} wants a sub-command before ${next}; bgd ${group} --help lists them`);
 }
 
 const isHelp = (word: string): boolean => word === '--help' || word === '-h';

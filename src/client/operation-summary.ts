@@ -33,23 +33,26 @@ export function stageOf(operation: longrunning.Operation.$Properties): StageName
 }
 
 /** Puts together what is spread over the messages of an operation. */
-export function summariseOperation(operation: longrunning.Operation): OperationSummary {
+export function summariseOperation(operation: longrunning.Operation.$Properties): OperationSummary {
   const metadata = executeMetadataOf(operation);
   const response = executeResponseOf(operation);
-  const result = response?.result ?? undefined;
   return {
-    name: operation.name,
+    name: operation.name ?? '',
     stage: stageOf(operation),
-    done: operation.done,
+    done: operation.done ?? false,
     actionDigest: digestText(metadata?.actionDigest, metadata?.digestFunction),
     failure: failureOf(operation),
-    exitCode: result && (result.exitCode ?? 0),
-    cached: response?.cachedResult,
-    ...historyOf(result?.executionMetadata ?? metadata?.partialExecutionMetadata),
+    ...endOf(response),
+    ...historyOf(response?.result?.executionMetadata ?? metadata?.partialExecutionMetadata),
   };
 }
 
-function failureOf(operation: longrunning.Operation): OperationSummary['failure'] {
+function endOf(response: reapi.ExecuteResponse | undefined): Pick<OperationSummary, 'exitCode' | 'cached'> {
+  const exitCode = response?.result ? (response.result.exitCode ?? 0) : undefined;
+  return { exitCode, cached: response?.cachedResult };
+}
+
+function failureOf(operation: longrunning.Operation.$Properties): OperationSummary['failure'] {
   const failure = executionFailureOf(operation);
   return failure && { code: codeName(failure.code), message: failure.message };
 }
