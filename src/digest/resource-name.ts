@@ -22,7 +22,7 @@ export function parseReadResource(name: string): ReadResource {
   const segments = name.split('/');
   const start = segments.findIndex((segment) => segment === 'blobs' || segment === 'compressed-blobs');
   if (start < 0) throw malformed(name, '[INSTANCE/]blobs/HASH/SIZE');
-  const instanceName = checkInstanceName(segments.slice(0, start).join('/'));
+  const instanceName = instanceNameOf(name, segments.slice(0, start));
   const { rest, ...blob } = parseBlob(name, segments.slice(start));
   if (rest.length > 0) throw malformed(name, '[INSTANCE/]blobs/HASH/SIZE with nothing behind the size');
   return { instanceName, ...blob };
@@ -34,7 +34,7 @@ export function parseWriteResource(name: string): WriteResource {
   const start = segments.indexOf('uploads');
   const uuid = segments[start + 1];
   if (start < 0 || !uuid) throw malformed(name, '[INSTANCE/]uploads/UUID/blobs/HASH/SIZE');
-  const instanceName = checkInstanceName(segments.slice(0, start).join('/'));
+  const instanceName = instanceNameOf(name, segments.slice(0, start));
   const { digest, compressor } = parseBlob(name, segments.slice(start + 2));
   return { instanceName, uuid, digest, compressor };
 }
@@ -53,6 +53,12 @@ export function writeResourceName(instanceName: string, uuid: string, digest: Di
 export function blobPath(digest: Digest): string {
   const fn = digest.function.isNamedInResources ? `${digest.function.segment}/` : '';
   return `blobs/${fn}${digest.hash}/${digest.sizeBytes}`;
+}
+
+/** No segments are the empty name; one empty segment, as in `/blobs/…`, is a mistake (INST-1). */
+function instanceNameOf(name: string, segments: readonly string[]): string {
+  if (segments[0] === '') throw malformed(name, 'no slash in front');
+  return checkInstanceName(segments.join('/'));
 }
 
 function prefixed(instanceName: string, path: string): string {

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { KeyedMutex } from '../../src/common/keyed-mutex.js';
+
+describe('KeyedMutex', () => {
+  const turn = (): Promise<void> => new Promise(setImmediate);
+
+  it('runs one task of a key at a time, and tasks of different keys side by side', async () => {
+    const mutex = new KeyedMutex();
+    let running = 0;
+    let most = 0;
+    const task = async (): Promise<void> => {
+      running += 1;
+      most = Math.max(most, running);
+      await turn();
+      running -= 1;
+    };
+
+    await Promise.all(Array.from({ length: 20 }, () => mutex.exclusive('key', task)));
+    assert.equal(most, 1);
+
+    await Promise.all([mutex.exclusive('a', task), mutex.exclusive('b', task)]);
+    assert.equal(most, 2);
+  });
+
+  it('starts at once when the key is free, and says whether it is', () => {
+    const mutex = new KeyedMutex();
+    let isStarted = false;
+
+    void mutex.exclusive('key', async () => {
+      isStarted = true;
+      await turn();
+    });
+
+    assert.ok(isStarted);
+    assert.ok(mutex.isBusy('key'));
+    assert.ok(!mutex.isBusy('other'));
+  });
+
+  it('passes results and failures on, and goes on after a failure', async () => {
+    const mutex = new KeyedMutex();
+
+    const failing = mutex.exclusive('key', () => Promise.reject(new Error('first failed')));
+    const second = mutex.exclusive('key', () => Promise.resolve('second'));
+
+    await assert.rejects(failing, /first failed/);
+    assert.equal(await second, 'second');
+    assert.ok(!mutex.isBusy('key'));
+  });
+
+  it('gives up waiting when the signal aborts, and never starts that task', async () => {
+    const mutex = new KeyedMutex();
+    const controller = new AbortController();
+    let finish: () => void = () => undefined;
+    const first = mutex.exclusive('key', () => new Promise<void>((resolve) => (finish = resolve)));
+    let isStarted = false;
+    const second = mutex.exclusive('key', async () => void (isStarted = true), controller.signal);
+
+    controller.abort();
+
+    await assert.rejects(second);
+    finish();
+    await first;
+    await turn();
+    assert.equal(isStarted, false);
+  });
+});
