@@ -28,7 +28,7 @@ async function createNew(config: ActionCacheConfig, composition: Composition): P
     }
     case 'remote-action-cache':
       // Checked by the server that it stands for.
-      return new RemoteActionCache(composition.lifecycle.use(await openRemote(config)), config.instanceName);
+      return new RemoteActionCache(await openRemote(config, composition));
   }
 }
 

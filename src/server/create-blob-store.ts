@@ -12,17 +12,18 @@ export function createBlobStore(config: BlobStoreConfig, composition: Compositio
   return composition.once(config, (each) => createNew(each, composition));
 }
 
-async function createNew(config: BlobStoreConfig, { lifecycle, logger }: Composition): Promise<BlobStore> {
+async function createNew(config: BlobStoreConfig, composition: Composition): Promise<BlobStore> {
   switch (config.type) {
     case 'lru-storage':
-      return new VerifyingBlobStore(new MemoryBlobStore(config.size));
+      return new VerifyingBlobStore(new MemoryBlobStore({ maxBytes: config.size }));
     case 'disk-storage': {
+      const { lifecycle, logger } = composition;
       const { path, size } = config;
       const disk = await DiskBlobStore.open({ path, logger, ...(size !== undefined && { maxBytes: size }) });
       return new VerifyingBlobStore(lifecycle.use(disk));
     }
     case 'remote-storage':
       // Verifies by itself.
-      return new RemoteBlobStore(lifecycle.use(await openRemote(config)), config.instanceName);
+      return new RemoteBlobStore(await openRemote(config, composition));
   }
 }
