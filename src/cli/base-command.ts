@@ -46,6 +46,8 @@ export abstract class BaseCommand extends Command {
 
   protected override async init(): Promise<void> {
     await super.init();
+    // Each of many transfers at a time listens to it.
+    setMaxListeners(0, this.signal);
     // oclif would take what comes on stdin for an argument that is not given.
     for (const arg of Object.values(this.ctor.args)) arg.ignoreStdin = true;
     for (const name of stopSignals) process.on(name, this.#receive);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { reapi } from '../proto/index.js';
@@ -34,6 +35,8 @@ export class OpenCalls {
   /** Makes the context of a call that has just arrived. */
   begin(call: ServerCall): OpenCall {
     const controller = new AbortController();
+    // Each blob of a batch listens to it.
+    setMaxListeners(0, controller.signal);
     const hooks: (() => void)[] = [];
     const runHooks = (): void => {
       for (const hook of hooks.splice(0)) hook();
