@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Command, type Interfaces } from '@oclif/core';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
