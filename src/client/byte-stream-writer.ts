@@ -98,29 +98,32 @@ class Writing {
     }
   }
 
+  /** The last bytes wait for the end of the content: they would commit an upload that turns out to be too long. */
   async *#requests(): AsyncGenerator<bytestream.WriteRequest.$Properties, void, undefined> {
     const { sizeBytes } = this.#digest;
-    const offset = this.#offset;
-    const resourceName = this.#resourceName;
-    if (offset === sizeBytes) yield { resourceName, writeOffset: offset, finishWrite: true };
-    let position = offset;
-    for await (const chunk of this.#content.from(offset)) {
-      for (let start = 0; start < chunk.length; start += chunkBytes) {
-        const data = chunk.subarray(start, start + chunkBytes);
-        const writeOffset = position;
-        position += data.length;
-        if (position > sizeBytes) throw sizeMismatch(this.#digest, position);
-        const finishWrite = position === sizeBytes;
-        yield writeOffset === offset
-          ? { resourceName, writeOffset, data, finishWrite }
-          : { writeOffset, data, finishWrite };
+    let request: bytestream.WriteRequest.$Properties = { resourceName: this.#resourceName, writeOffset: this.#offset };
+    let position = this.#offset;
+    for await (const data of inChunks(this.#content.from(position))) {
+      if (request.data) {
+        yield request;
+        request = { writeOffset: position };
       }
+      request.data = data;
+      position += data.length;
+      if (position > sizeBytes) throw sizeMismatch(this.#digest, position);
     }
     if (position < sizeBytes) throw sizeMismatch(this.#digest, position);
+    yield { ...request, finishWrite: true };
   }
 
   #newName(): string {
     return writeResourceName(this.#remote.instanceName, randomUUID(), this.#digest);
+  }
+}
+
+async function* inChunks(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const bytes of content) {
+    for (let start = 0; start < bytes.length; start += chunkBytes) yield bytes.subarray(start, start + chunkBytes);
   }
 }
 
