@@ -30,7 +30,7 @@ function unlessStopped<T>(promise: Promise<T>): Promise<T> {
 async function run(command: readonly [string, ...string[]], cwd: string): Promise<string> {
   await using child = new SpawnedCommand(command, { cwd, graceMs: 2_000 });
   const exitCode = await unlessStopped(child.ended);
-  if (exitCode !== 0) throw new Error(child.stderr.trim() || `${command.join(' ')} failed with ${exitCode}`);
+  if (exitCode !== 0) throw new Error(`${command.join(' ')} exited with ${exitCode}\n${child.stdout}${child.stderr}`);
   return child.stdout.trim();
 }
 
