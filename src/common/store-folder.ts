@@ -5,6 +5,7 @@ import { Code } from './code.js';
 import { makeFolder, syncFolder } from './durable-folder.js';
 import { FolderLock } from './folder-lock.js';
 import { StatusError, errnoOf } from './status-error.js';
+import { storageError } from './storage-error.js';
 
 /** What {@link StoreFolder.open} is told. */
 export interface StoreFolderOptions {
@@ -29,9 +30,17 @@ export class StoreFolder implements AsyncDisposable {
 
   /**
    * Makes the folder where it is missing, locks it, and sweeps out what a crash left half-written. Throws
-   * FAILED_PRECONDITION if another process has it or its format is not the wanted one.
+   * FAILED_PRECONDITION if another process has it, its format is not the wanted one, or it is no folder.
    */
   static async open({ path, format }: StoreFolderOptions): Promise<StoreFolder> {
+    try {
+      return await StoreFolder.#open(path, format);
+    } catch (reason) {
+      throw openError(reason, path);
+    }
+  }
+
+  static async #open(path: string, format: string): Promise<StoreFolder> {
     await makeFolder(path);
     const lock = await FolderLock.acquire(path);
     try {
@@ -91,4 +100,13 @@ async function writeFormat(path: string, format: string): Promise<void> {
   await file.sync();
   await rename(temporary, join(path, formatName));
   await syncFolder(path);
+}
+
+function openError(reason: unknown, path: string): StatusError {
+  const errno = errnoOf(reason);
+  if (errno === 'EEXIST' || errno === 'ENOTDIR') {
+    const text = `Cannot keep data in ${path}: it is or lies below a file, where a folder is wanted`;
+    return new StatusError(Code.FailedPrecondition, text, { cause: reason });
+  }
+  return storageError(reason, `Opening the folder ${path}`);
 }

@@ -12,7 +12,7 @@ import { resolveRange } from '../resolve-range.js';
 const bufferedBytes = 1024 * 1024;
 
 /** So many blobs are remembered as checked; one that falls out is checked once more. */
-const maxRemembered = 250_000;
+const maxRemembered = 100_000;
 
 /**
  * Lets only content through that hashes to its digest (D2), in both directions, and adds the empty blob, which is always

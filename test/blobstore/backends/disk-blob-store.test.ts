@@ -9,7 +9,6 @@ import { readBlob } from '../../../src/blobstore/read-blob.js';
 import { Digest } from '../../../src/digest/digest.js';
 import { SHA1 } from '../../../src/digest/digest-function.js';
 import { chunks } from '../../helpers/chunks.js';
-import { FakeClock } from '../../helpers/fake-clock.js';
 import { hasCode } from '../../helpers/has-code.js';
 import { RecordingLogger } from '../../helpers/recording-logger.js';
 import { temporaryDirectory } from '../../helpers/temporary-directory.js';
@@ -132,6 +131,36 @@ describe('DiskBlobStore', () => {
     });
   });
 
+  it('refuses a file where a folder is wanted, in one line', async () => {
+    const file = join(folder.path, 'file');
+    await writeFile(file, '');
+
+    for (const wrong of [file, join(file, 'below')]) {
+      await assert.rejects(DiskBlobStore.open({ path: wrong }), (reason: Error) => {
+        assert.match(reason.message, /a folder is wanted/);
+        return hasCode(Code.FailedPrecondition)(reason);
+      });
+    }
+  });
+
+  it('ends well when many write the same blobs at once, in batches and streams', async () => {
+    const blobs = Array.from({ length: 40 }, (_, index) => {
+      const data = Buffer.from(`blob ${index}`);
+      return { digest: Digest.of(data), data };
+    });
+    const writers = Array.from({ length: 10 }, (_, index) =>
+      index % 3 === 2
+        ? Promise.all(blobs.map(({ digest, data }) => store.write(digest, chunks(data))))
+        : store.writeBatch(index % 2 === 0 ? blobs : [...blobs].reverse()),
+    );
+
+    const outcomes = (await Promise.all(writers)).flat();
+
+    assert.ok(outcomes.every((outcome) => outcome === undefined));
+    assert.deepEqual(await store.findMissing(blobs.map(({ digest }) => digest)), []);
+    assert.deepEqual(await readdir(join(path, 'tmp')), []);
+  });
+
   describe('damage', () => {
     it('reports a truncated blob as absent and puts its file aside (CAS-4)', async () => {
       const logger = new RecordingLogger();
@@ -214,125 +243,6 @@ describe('DiskBlobStore', () => {
         logger.lines.map(({ message }) => message),
         ['Blobs cannot be stored', 'Blobs can be stored again'],
       );
-    });
-  });
-
-  describe('with a budget', () => {
-    const blob = (text: string): { digest: Digest; data: Buffer } => {
-      const data = Buffer.from(text.padEnd(100, '.'));
-      return { digest: Digest.of(data), data };
-    };
-    const store10 = async (clock = new FakeClock()): Promise<FakeClock> => {
-      await reopen({ maxBytes: 1000, clock });
-      return clock;
-    };
-    const fill = async (from: number, to: number): Promise<Digest[]> => {
-      const digests: Digest[] = [];
-      for (let index = from; index < to; index += 1) {
-        const { digest, data } = blob(`blob ${index}`);
-        await store.write(digest, chunks(data));
-        digests.push(digest);
-      }
-      return digests;
-    };
-
-    it('evicts what was not used for the longest time', async () => {
-      await store10();
-      const [first, second] = await fill(0, 9);
-      await readBlob(store, first!);
-
-      await fill(9, 11);
-
-      const missing = await store.findMissing([first!, second!]);
-      assert.deepEqual(missing, [second]);
-      await assert.rejects(readFile(fileOf(second!)), { code: 'ENOENT' });
-    });
-
-    it('never evicts what findMissing has promised in the last 30 minutes (D4)', async () => {
-      const clock = await store10();
-      const promised = await fill(0, 8);
-      assert.deepEqual(await store.findMissing(promised), []);
-
-      clock.advance(29 * 60_000);
-      await fill(8, 40);
-
-      for (const digest of promised) assert.equal((await readBlob(store, digest)).length, 100);
-    });
-
-    it('refuses writes with RESOURCE_EXHAUSTED while everything is promised, and takes them afterwards', async () => {
-      const clock = await store10();
-      const promised = await fill(0, 9);
-      assert.deepEqual(await store.findMissing(promised), []);
-      const data = Buffer.alloc(200);
-      const digest = Digest.of(data);
-
-      await assert.rejects(store.write(digest, chunks(data)), hasCode(Code.ResourceExhausted));
-      const [outcome] = await store.writeBatch([{ digest, data }]);
-      assert.equal(outcome?.code, Code.ResourceExhausted);
-
-      clock.advance(30 * 60_000);
-      await store.write(digest, chunks(data));
-      assert.deepEqual(await store.findMissing([digest]), []);
-    });
-
-    it('never evicts what is being read (D4)', async () => {
-      await store10();
-      const [first] = await fill(0, 9);
-      const reader = store.read(first!)[Symbol.asyncIterator]();
-      await reader.next();
-
-      await fill(9, 20);
-
-      assert.deepEqual(await store.findMissing([first!]), []);
-      await reader.return?.();
-    });
-
-    it('refuses a blob larger than the whole budget', async () => {
-      await store10();
-      const data = Buffer.alloc(1001);
-
-      await assert.rejects(store.write(Digest.of(data), chunks(data)), hasCode(Code.ResourceExhausted));
-    });
-
-    it('counts uploads under way, so that they cannot together outgrow the budget', async () => {
-      await store10();
-      const blobs = Array.from({ length: 3 }, (_, index) => Buffer.alloc(400, index));
-      let open = 0;
-      let release: () => void = () => undefined;
-      const gate = new Promise<void>((resolve) => {
-        release = resolve;
-      });
-      const slow = async function* (data: Buffer): AsyncIterable<Uint8Array> {
-        open += 1;
-        if (open === 2) release();
-        await gate;
-        yield data;
-      };
-
-      const outcomes = await Promise.allSettled(blobs.map((data) => store.write(Digest.of(data), slow(data))));
-
-      assert.deepEqual(outcomes.map(({ status }) => status).sort(), ['fulfilled', 'fulfilled', 'rejected']);
-    });
-
-    it('gives the room of a failed upload back', async () => {
-      await store10();
-      const data = Buffer.alloc(900);
-      for (let attempt = 0; attempt < 5; attempt += 1) {
-        await assert.rejects(store.write(Digest.of(data), failing()), hasCode(Code.Unavailable));
-      }
-
-      await store.write(Digest.of(data), chunks(data));
-    });
-
-    it('comes down to a budget that was made smaller', async () => {
-      await store10();
-      await fill(0, 9);
-
-      await reopen({ maxBytes: 500, clock: new FakeClock() });
-      await reopen({ maxBytes: 500, clock: new FakeClock() });
-
-      const files = (await readdir(join(path, 'sha256'), { recursive: true })).filter((name) => name.includes('-'));
-      assert.ok(files.length <= 5, `${files.length} files are left`);
     });
   });
 });
