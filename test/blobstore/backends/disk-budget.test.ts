@@ -57,6 +57,7 @@ describe('DiskBlobStore with a budget of 1,000 bytes', () => {
 
     const missing = await store.findMissing([first!, second!]);
     assert.deepEqual(missing, [second]);
+    await reopen(1000); // Closing waits for the eviction under way.
     await assert.rejects(readFile(fileOf(second!)), { code: 'ENOENT' });
   });
 
