@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Code } from '../common/code.js';
 import type { Logger } from '../common/logger.js';
 import { StatusError } from '../common/status-error.js';
@@ -91,6 +92,7 @@ export class LeaseSlot {
 
   #accept({ id, payload }: rwapi.Lease.$Properties): void {
     const held: HeldLease = { id: id ?? '', work: new AbortController(), state: ACTIVE, report: {} };
+    setMaxListeners(0, held.work.signal); // Hundreds of reads side by side listen to it: no leak.
     this.#held = held;
     this.#options.logger.debug({ lease: held.id }, 'Lease accepted');
     this.#settled = this.#work(held, payload, this.#settled);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import { Client, type ClientOptions } from '../client/client.js';
 import { systemClock } from '../common/clock.js';
@@ -32,6 +33,7 @@ export async function runBot(options: BotOptions, logger: Logger, stop: StopSign
   const client = lifecycle.use(await Client.connect(options.client));
   const refusal = new AbortController();
   const cancel = AbortSignal.any([stop.cancel, refusal.signal]);
+  setMaxListeners(0, stop.drain, cancel); // A listener a session is no leak.
   const loops = createLoops(options, { client, workFolder, logger });
   const runs = loops.map(async (loop) => {
     try {
