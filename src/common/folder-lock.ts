@@ -20,12 +20,15 @@ export class FolderLock implements AsyncDisposable {
     this.#file = file;
   }
 
-  /** Locks the existing folder `path`. Throws FAILED_PRECONDITION naming the process that has it. */
-  static async acquire(path: string): Promise<FolderLock> {
+  /**
+   * Locks the existing folder `path`. Throws FAILED_PRECONDITION naming the process that has it, or saying that there is
+   * no `command` to lock it with.
+   */
+  static async acquire(path: string, command = 'flock'): Promise<FolderLock> {
     const name = join(path, 'lock');
     const file = await open(name, 'a+', 0o644);
     try {
-      if ((await flock(file, name)) === heldByAnother) throw await inUse(path, file);
+      if ((await flock(command, file, name)) === heldByAnother) throw await inUse(path, file);
       await file.truncate();
       await file.write(`${process.pid}\n`);
       return new FolderLock(file);
@@ -41,8 +44,12 @@ export class FolderLock implements AsyncDisposable {
   }
 }
 
-async function flock(file: FileHandle, name: string): Promise<number> {
-  const child = spawn('flock', ['-x', '-n', '3'], { stdio: ['ignore', 'ignore', 'pipe', file.fd] });
+async function flock(command: string, file: FileHandle, name: string): Promise<number> {
+  const child = spawn(command, ['-x', '-n', '3'], {
+    stdio: ['ignore', 'ignore', 'pipe', file.fd],
+    // Services are often started with a meagre PATH.
+    env: { PATH: `${process.env['PATH'] ?? ''}:/usr/local/bin:/usr/bin:/bin` },
+  });
   const complaint: Buffer[] = [];
   child.stderr?.on('data', (chunk: Buffer) => complaint.push(chunk));
   try {
@@ -52,7 +59,7 @@ async function flock(file: FileHandle, name: string): Promise<number> {
     throw new StatusError(Code.Unavailable, `Cannot lock ${name}: flock ended with ${exitCode ?? 'a signal'}: ${text}`);
   } catch (reason) {
     if (errnoOf(reason) !== 'ENOENT') throw reason;
-    const text = `Cannot lock ${name}: there is no flock command in the PATH (it comes with util-linux and busybox)`;
+    const text = `Cannot lock ${name}: there is no ${command} command in the PATH (flock comes with util-linux and busybox)`;
     throw new StatusError(Code.FailedPrecondition, text, { cause: reason });
   }
 }

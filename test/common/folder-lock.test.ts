@@ -66,13 +66,20 @@ describe('FolderLock', () => {
     await (await FolderLock.acquire(folder.path))[Symbol.asyncDispose]();
   });
 
-  it('says what is missing where there is no flock command', async () => {
+  it('does not need the PATH to name the folders of the system', async () => {
     const { PATH } = process.env;
     process.env['PATH'] = folder.path;
     try {
-      await assert.rejects(FolderLock.acquire(folder.path), /no flock command in the PATH/);
+      await (await FolderLock.acquire(folder.path))[Symbol.asyncDispose]();
     } finally {
       process.env['PATH'] = PATH;
     }
+  });
+
+  it('says what is missing where there is no flock command', async () => {
+    await assert.rejects(FolderLock.acquire(folder.path, 'no-such-flock'), (reason: Error) => {
+      assert.match(reason.message, /there is no no-such-flock command in the PATH/);
+      return hasCode(Code.FailedPrecondition)(reason);
+    });
   });
 });

@@ -4,6 +4,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Code } from '../../../src/common/code.js';
+import { Lifecycle } from '../../../src/common/lifecycle.js';
 import { DiskBlobStore } from '../../../src/blobstore/backends/disk-blob-store.js';
 import { readBlob } from '../../../src/blobstore/read-blob.js';
 import { Digest } from '../../../src/digest/digest.js';
@@ -19,7 +20,7 @@ const run = promisify(execFile);
 const mebibyte = 1024 * 1024;
 
 describe('DiskBlobStore on a full disk (U5, D3)', () => {
-  let folder: Awaited<ReturnType<typeof temporaryDirectory>>;
+  const lifecycle = new Lifecycle();
   let disk: string;
   let path: string;
   const clock = new FakeClock();
@@ -30,20 +31,15 @@ describe('DiskBlobStore on a full disk (U5, D3)', () => {
 
   before(async function () {
     if (process.getuid?.() !== 0) leaveOut(this, 'root', 'the store on a full disk (mounting a tmpfs needs root)');
-    folder = await temporaryDirectory();
-    disk = join(folder.path, 'disk');
+    disk = join(lifecycle.use(await temporaryDirectory()).path, 'disk');
     path = join(disk, 'cas');
     await mkdir(disk);
     await run('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk]);
-    store = await DiskBlobStore.open({ path, clock, logger });
+    lifecycle.defer(() => run('umount', [disk]));
+    store = lifecycle.use(await DiskBlobStore.open({ path, clock, logger }));
   });
 
-  after(async () => {
-    if (process.getuid?.() !== 0) return;
-    await store[Symbol.asyncDispose]();
-    await run('umount', [disk]);
-    await folder[Symbol.asyncDispose]();
-  });
+  after(() => lifecycle[Symbol.asyncDispose]());
 
   afterEach(async () => {
     await rm(join(disk, 'filler'), { force: true });
