@@ -21,19 +21,27 @@ export async function forEachConcurrently<T>(
   limit: number,
   task: (item: T) => Promise<void>,
 ): Promise<void> {
-  const running = new Set<Promise<void>>();
+  let running = 0;
+  let wake: (() => void) | undefined;
   let failure: { reason: unknown } | undefined;
   const failed = (): boolean => failure !== undefined;
+  // One waiter that whoever ends wakes: racing all that run would cost their number each time.
+  const oneEnds = (): Promise<void> => new Promise((resolve) => (wake = resolve));
+  const run = async (item: T): Promise<void> => {
+    try {
+      await task(item);
+    } catch (reason) {
+      failure ??= { reason };
+    }
+    running -= 1;
+    wake?.();
+  };
   for await (const item of items) {
-    const run = task(item)
-      .catch((reason: unknown) => {
-        failure ??= { reason };
-      })
-      .finally(() => running.delete(run));
-    running.add(run);
-    if (running.size >= limit) await Promise.race(running);
+    running += 1;
+    void run(item);
+    if (running >= limit) await oneEnds();
     if (failed()) break;
   }
-  await Promise.all(running);
+  while (running > 0) await oneEnds();
   if (failure) throw failure.reason;
 }
