@@ -1,74 +1,47 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Lifecycle } from '../../src/common/lifecycle.js';
-import { BgdProcess, type BgdOptions, type Ended, runBgd, startBot, startServer } from '../helpers/bgd-process.js';
-import { temporaryDirectory } from '../helpers/temporary-directory.js';
+import type { BgdProcess, Ended } from '../helpers/bgd-process.js';
+import { BgdSite, freePort } from '../helpers/bgd-site.js';
+import { repositoryRoot } from '../helpers/repository.js';
 
-/** A port that was free a moment ago: for a server that has to come back on the one it had. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address && typeof address === 'object');
-  server.close();
-  await once(server, 'close');
-  return address.port;
-}
+const examples = join(repositoryRoot, 'docs/examples');
 
 describe('bgd execute command', function () {
   this.timeout(60_000);
 
-  let lifecycle: Lifecycle;
-  let options: BgdOptions;
-  let inputs: string;
+  let site: BgdSite;
 
   beforeEach(async () => {
-    lifecycle = new Lifecycle();
-    const home = lifecycle.use(await temporaryDirectory()).path;
-    options = { home, cwd: home };
-    inputs = join(home, 'inputs');
-    await mkdir(inputs);
-    await writeFile(join(inputs, 'name.txt'), 'world\n');
+    site = await BgdSite.create();
+    await site.write('inputs/name.txt', 'world\n');
   });
 
-  afterEach(() => lifecycle[Symbol.asyncDispose]());
-
-  async function serve(...args: string[]): Promise<{ process: BgdProcess; url: string }> {
-    const server = await startServer(args, options);
-    lifecycle.use(server.process);
-    return server;
-  }
-
-  async function work(...args: string[]): Promise<BgdProcess> {
-    return lifecycle.use(await startBot(['--work-dir', join(options.home, 'work'), ...args], options));
-  }
+  afterEach(() => site[Symbol.asyncDispose]());
 
   function greet(url: string, ...flags: string[]): BgdProcess {
     const script = 'echo "hello $(cat name.txt)" > greeting.txt; echo told; echo warned >&2';
-    const args = ['execute', 'command', '--remote', url, ...flags, '--output-path', 'greeting.txt', inputs];
-    return lifecycle.use(new BgdProcess([...args, '--', 'sh', '-c', script], options));
+    const args = ['execute', 'command', '--remote', url, ...flags, '--output-path', 'greeting.txt', 'inputs'];
+    return site.bgd([...args, '--', 'sh', '-c', script]);
   }
 
   async function assertGreeted({ code, stdout, stderr }: Ended): Promise<void> {
     assert.equal(code, 0, stderr);
     assert.equal(stdout, 'told\n');
     assert.match(stderr, /^warned$/m);
-    assert.equal(await readFile(join(options.home, 'greeting.txt'), 'utf8'), 'hello world\n');
+    assert.equal(await readFile(site.path('greeting.txt'), 'utf8'), 'hello world\n');
   }
 
   it('runs a command on a worker, prints what it wrote, and brings its outputs', async () => {
-    const { url } = await serve('--listen', '127.0.0.1:0', '--data-dir', join(options.home, 'data'));
-    await work('--remote', url);
+    const { url } = await site.serve();
+    await site.work(url);
 
     await assertGreeted(await greet(url).ended);
   });
 
   it('answers the second time from the cache', async () => {
-    const { url } = await serve('--listen', '127.0.0.1:0', '--data-dir', join(options.home, 'data'));
-    const bot = await work('--remote', url);
+    const { url } = await site.serve();
+    const bot = await site.work(url);
     await greet(url).ended;
     bot.kill('SIGTERM');
     await bot.ended;
@@ -78,34 +51,30 @@ describe('bgd execute command', function () {
 
   it('ends with the result when the server is killed between queueing and running', async () => {
     const listen = `127.0.0.1:${await freePort()}`;
-    const dataDir = join(options.home, 'data');
-    const { process: first, url } = await serve('--listen', listen, '--data-dir', dataDir);
+    const { process: first, url } = await site.serve(['--listen', listen]);
     const client = greet(url);
     await client.output('stderr', /queued/);
 
     first.kill('SIGKILL');
     await first.ended;
-    await serve('--listen', listen, '--data-dir', dataDir);
-    await work('--remote', url);
+    await site.serve(['--listen', listen]);
+    await site.work(url);
 
     await assertGreeted(await client.ended);
   });
 
   it('ends with the result when the server is killed while the command runs', async () => {
     const listen = `127.0.0.1:${await freePort()}`;
-    const dataDir = join(options.home, 'data');
-    const { process: first, url } = await serve('--listen', listen, '--data-dir', dataDir);
-    await work('--remote', url);
-    const gate = join(options.home, 'gate');
-    const script = `touch ${gate}.started; while [ ! -e ${gate} ]; do sleep 0.05; done; echo done`;
-    const client = lifecycle.use(
-      new BgdProcess(['execute', 'command', '--remote', url, inputs, '--', 'sh', '-c', script], options),
-    );
-    for (;;) if (await readFile(`${gate}.started`).catch(() => undefined)) break;
+    const { process: first, url } = await site.serve(['--listen', listen]);
+    await site.work(url);
+    const [started, gate] = [site.fifo('started'), site.fifo('gate')];
+    const script = `echo > ${started}; cat ${gate}; echo done`;
+    const client = site.bgd(['execute', 'command', '--remote', url, 'inputs', '--', 'sh', '-c', script]);
+    await readFile(started);
 
     first.kill('SIGKILL');
     await first.ended;
-    await serve('--listen', listen, '--data-dir', dataDir);
+    await site.serve(['--listen', listen]);
     await writeFile(gate, '');
 
     const { code, stdout, stderr } = await client.ended;
@@ -114,37 +83,22 @@ describe('bgd execute command', function () {
   });
 
   it('runs over CAS and ActionCache in a second server process', async () => {
-    const storagePort = await freePort();
-    const storageUrl = `grpc://127.0.0.1:${storagePort}`;
-    const examples = join(import.meta.dirname, '../../docs/examples');
-    const dataDir = join(options.home, 'data');
-    await serve(
-      join(examples, 'storage.yml'),
-      '--listen',
-      `127.0.0.1:${storagePort}`,
-      '--data-dir',
-      join(dataDir, 'storage'),
-    );
-    options = { ...options, env: { BGD_STORAGE_URL: storageUrl } };
-    const { url } = await serve(
-      join(examples, 'controller.yml'),
-      '--listen',
-      '127.0.0.1:0',
-      '--data-dir',
-      join(dataDir, 'controller'),
-    );
-    const bot = await work('--remote', url, '--remote-cas', storageUrl);
+    const data = site.path('data');
+    const storage = await site.serve([join(examples, 'storage.yml'), '--data-dir', join(data, 'storage')]);
+    const controller = [join(examples, 'controller.yml'), '--data-dir', join(data, 'controller')];
+    const { url } = await site.serve(controller, { BGD_STORAGE_URL: storage.url });
+    const bot = await site.work(url, '--remote-cas', storage.url);
 
-    await assertGreeted(await greet(url, '--remote-cas', storageUrl).ended);
+    await assertGreeted(await greet(url, '--remote-cas', storage.url).ended);
 
     bot.kill('SIGTERM');
     await bot.ended;
-    await assertGreeted(await greet(url, '--remote-cas', storageUrl).ended);
+    await assertGreeted(await greet(url, '--remote-cas', storage.url).ended);
   });
 
   it('stops well on SIGTERM, bot first or server first', async () => {
-    const { process: server, url } = await serve('--listen', '127.0.0.1:0', '--data-dir', join(options.home, 'data'));
-    const bot = await work('--remote', url);
+    const { process: server, url } = await site.serve();
+    const bot = await site.work(url);
 
     server.kill('SIGTERM');
     const serverEnd = await server.ended;
@@ -156,7 +110,7 @@ describe('bgd execute command', function () {
   });
 
   it('says that no bot has taken the command when none is there', async () => {
-    const { url } = await serve('--listen', '127.0.0.1:0', '--data-dir', join(options.home, 'data'));
+    const { url } = await site.serve();
 
     const client = greet(url);
 
@@ -168,7 +122,7 @@ describe('bgd execute command', function () {
   it('refuses an unreachable server in one line and with its own code', async () => {
     const url = `grpc://127.0.0.1:${await freePort()}`;
 
-    const { code, stderr } = await runBgd(['capabilities', '--remote', url], options);
+    const { code, stderr } = await site.bgd(['capabilities', '--remote', url]).ended;
 
     assert.equal(code, 4);
     assert.match(stderr, /^Error: .*cannot reach.*\n$/i);
