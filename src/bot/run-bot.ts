@@ -29,8 +29,8 @@ export interface BotOptions {
  */
 export async function runBot(options: BotOptions, logger: Logger, stop: StopSignals): Promise<void> {
   await using lifecycle = new Lifecycle();
-  const workFolder = lifecycle.use(await WorkFolder.open(options.workFolder, logger));
   const client = lifecycle.use(await Client.connect(options.client));
+  const workFolder = lifecycle.use(await WorkFolder.open(options.workFolder, logger));
   const refusal = new AbortController();
   const cancel = AbortSignal.any([stop.cancel, refusal.signal]);
   setMaxListeners(0, stop.drain, cancel); // A listener a session is no leak.
