@@ -135,11 +135,13 @@ async function replaceDist(): Promise<void> {
   }
 }
 
-/** With the manifest oclif knows every command without loading any. */
+/** With the manifest oclif knows every command without loading any. Sorted: folders are read in any order. */
 async function writeManifest(): Promise<void> {
   const plugin = new Plugin({ root, type: 'core', ignoreManifest: true, errorOnManifestCreate: true });
   await plugin.load();
-  writeFileSync(join(root, 'oclif.manifest.json'), `${JSON.stringify(plugin.manifest, null, 2)}\n`);
+  const commands = Object.entries(plugin.manifest.commands).sort(([left], [right]) => (left < right ? -1 : 1));
+  const manifest = { ...plugin.manifest, commands: Object.fromEntries(commands) };
+  writeFileSync(join(root, 'oclif.manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
 const stamp = stampOf(['package.json', 'package-lock.json', 'scripts/build.ts', ...sourceFiles('src')]);

@@ -6,7 +6,10 @@ export function adoptBuildGridEnvironment(env: NodeJS.ProcessEnv, argv: readonly
   const [group = '', sub = ''] = argv.map((word) => word.toUpperCase().replaceAll('-', '_'));
   for (const prefix of [`BUILDGRID_${group}_${sub}_`, `BUILDGRID_${group}_`]) {
     for (const [name, value] of Object.entries(env)) {
-      if (name.startsWith(prefix)) env[`BGD_${name.slice(prefix.length)}`] ??= value;
+      if (!name.startsWith(prefix)) continue;
+      const ours = `BGD_${name.slice(prefix.length)}`;
+      // An empty variable counts as unset, for oclif too.
+      if ((env[ours] ?? '') === '') env[ours] = value;
     }
   }
 }

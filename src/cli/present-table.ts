@@ -40,8 +40,10 @@ function fit(natural: readonly number[], width: number): number[] {
   }
 }
 
+const edges = ['top', 'bottom', 'left', 'right', 'mid'];
 const withoutLines = Object.fromEntries(
-  ['top', 'bottom', 'left', 'right', 'mid']
-    .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`])
-    .map((name) => [name, '']),
+  ['middle', ...edges, ...edges.flatMap((edge) => [`${edge}-mid`, `${edge}-left`, `${edge}-right`])].map((name) => [
+    name,
+    '',
+  ]),
 );
