@@ -1,0 +1,52 @@
+import { Code } from '../common/code.js';
+import { StatusError } from '../common/status-error.js';
+import type { Bot } from './job-store.js';
+import { describePlatform, knowsName, unmetBy, type Platform } from './platform.js';
+
+const osFamily = 'OSFamily';
+
+/** Property names that every instance knows (RW-11). */
+export const builtInPropertyKeys: readonly string[] = [osFamily, 'ISA'];
+
+/** Throws FAILED_PRECONDITION, without details, for two OSFamilies: no worker has both. */
+export function checkOneOsFamily(platform: Platform): void {
+  const families = platform.filter(({ name }) => name === osFamily);
+  if (families.length <= 1) return;
+  throw new StatusError(
+    Code.FailedPrecondition,
+    `The platform asks for ${families.length} values of "OSFamily" (${describePlatform(families)}); one is possible`,
+  );
+}
+
+/** Throws FAILED_PRECONDITION, without details, naming a property name that is neither in `known` nor offered by a bot. */
+export function checkKnownNames(platform: Platform, known: readonly string[], bots: readonly Bot[]): void {
+  const isKnown = (name: string): boolean => known.includes(name) || bots.some((bot) => knowsName(bot.offered, name));
+  const stranger = platform.find(({ name }) => !isKnown(name));
+  if (!stranger) return;
+  throw new StatusError(
+    Code.FailedPrecondition,
+    `Platform property ${JSON.stringify(stranger.name)} is not known here: known are ${known.join(', ')} and what connected bots offer; start a bot that offers it, or add it to property-keys`,
+  );
+}
+
+/** How many bots a message names. */
+const namedBots = 3;
+
+/** Says why nobody takes a Job: what no bot offers, and which bots come nearest. */
+export function describeUnserved(platform: Platform, bots: readonly Bot[]): string {
+  if (bots.length === 0) return 'no bot is connected';
+  const byDistance = bots
+    .map(({ botId, offered }) => ({ botId, unmet: unmetBy(offered, platform) }))
+    .sort((left, right) => left.unmet.length - right.unmet.length);
+  const offeredByNone = platform.filter((property) =>
+    bots.every(({ offered }) => unmetBy(offered, [property]).length > 0),
+  );
+  const missing =
+    offeredByNone.length > 0
+      ? `no bot offers ${describePlatform(offeredByNone)}`
+      : `no bot offers all of ${describePlatform(platform)}`;
+  const nearest = byDistance
+    .slice(0, namedBots)
+    .map(({ botId, unmet }) => `${JSON.stringify(botId)} lacks ${describePlatform(unmet)}`);
+  return `${missing}; nearest: ${nearest.join('; ')}`;
+}

@@ -1,0 +1,53 @@
+import type { Clock } from '../../common/clock.js';
+import { systemClock } from '../../common/clock.js';
+import type { Database } from '../../sql/database.js';
+import { migrate, type MigrateOptions } from '../../sql/migrate.js';
+import { LocalJobEvents, type JobEvents } from '../job-events.js';
+import type { JobStore, OperationStore, SessionStore, StoreUpkeep } from '../job-store.js';
+import { jobSchema } from './job-schema.js';
+import { JobTransaction, type RunTransaction } from './job-transaction.js';
+import { SqlOperationStore } from './sql-operation-store.js';
+import { SqlSessionStore } from './sql-session-store.js';
+import { SqlStoreUpkeep } from './sql-store-upkeep.js';
+
+/** What {@link SqlJobStore.open} is told. */
+export interface SqlJobStoreOptions extends MigrateOptions {
+  /** Stays open when the store is no longer used: whoever opened it closes it. */
+  readonly database: Database;
+  /** SQLite runs in this process, so that this is the database's clock, too. @defaultValue the machine's */
+  readonly clock?: Clock;
+  /** Leases in all before a Job is given up. @defaultValue 5 */
+  readonly maxAttempts?: number;
+}
+
+/** Jobs in a SQL database. */
+export class SqlJobStore implements JobStore {
+  readonly operations: OperationStore;
+  readonly sessions: SessionStore;
+  readonly upkeep: StoreUpkeep;
+  readonly #events = new LocalJobEvents();
+
+  private constructor({ database, clock = systemClock, maxAttempts = 5 }: SqlJobStoreOptions) {
+    const run: RunTransaction = async (work) => {
+      const { result, events } = await database.transaction(async (sql) => {
+        const transaction = new JobTransaction({ sql, nowMs: clock.now(), maxAttempts });
+        return { result: await work(transaction), events: transaction.events };
+      });
+      for (const event of events) this.#events.publish(event);
+      return result;
+    };
+    this.operations = new SqlOperationStore(run);
+    this.sessions = new SqlSessionStore(run);
+    this.upkeep = new SqlStoreUpkeep(run);
+  }
+
+  /** Makes the tables where they are missing. Throws FAILED_PRECONDITION for tables that it does not know. */
+  static async open(options: SqlJobStoreOptions): Promise<SqlJobStore> {
+    await migrate(options.database, jobSchema, options);
+    return new SqlJobStore(options);
+  }
+
+  get events(): JobEvents {
+    return this.#events;
+  }
+}
