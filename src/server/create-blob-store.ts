@@ -20,6 +20,7 @@ async function createNew(config: BlobStoreConfig, composition: Composition): Pro
       const { lifecycle, logger } = composition;
       const { path, size } = config;
       const disk = await DiskBlobStore.open({ path, logger, ...(size !== undefined && { maxBytes: size }) });
+      logger.info({ path, maxBytes: disk.maxBytes }, 'Blobs are kept on disk');
       return new VerifyingBlobStore(lifecycle.use(disk));
     }
     case 'remote-storage':

@@ -13,16 +13,24 @@ import { BlobFiles } from './blob-files.js';
 import { BlobIndex } from './blob-index.js';
 import { DiskBlobWriter } from './disk-blob-writer.js';
 import { DiskBudget } from './disk-budget.js';
+import { freeBytesAt } from './free-space.js';
 import { readFileRange } from './read-file.js';
 
 /** What {@link DiskBlobStore.open} is told. */
 export interface DiskBlobStoreOptions {
   /** The folder, made if it is missing. One process at a time may have it open. */
   readonly path: string;
-  /** How many bytes of content are kept. @defaultValue no limit but the free space of the disk */
+  /** How many bytes of content are kept. @defaultValue half of what the disk had free when the folder was empty */
   readonly maxBytes?: number;
   readonly clock?: Clock;
   readonly logger?: Logger;
+}
+
+/** What a {@link DiskBlobStore} is made of once its folder has been read. */
+interface OpenedFolder {
+  readonly folder: StoreFolder;
+  readonly files: BlobFiles;
+  readonly index: BlobIndex;
 }
 
 const format = 'bgd-blobs 1';
@@ -39,37 +47,45 @@ const promiseMs = 30 * 60_000;
 export class DiskBlobStore implements BlobStore, AsyncDisposable {
   readonly #folder: StoreFolder;
   readonly #files: BlobFiles;
-  readonly #index = new BlobIndex();
+  readonly #index: BlobIndex;
   readonly #changes = new KeyedMutex();
   readonly #budget: DiskBudget;
   readonly #writer: DiskBlobWriter;
   readonly #clock: Clock;
   readonly #logger: Logger;
 
-  private constructor(folder: StoreFolder, options: DiskBlobStoreOptions) {
-    const { path, maxBytes, clock = systemClock, logger = silentLogger } = options;
+  private constructor({ folder, files, index }: OpenedFolder, options: Required<DiskBlobStoreOptions>) {
+    const { path, maxBytes, clock, logger } = options;
     this.#folder = folder;
-    this.#files = new BlobFiles(folder);
+    this.#files = files;
+    this.#index = index;
     this.#clock = clock;
     this.#logger = logger;
-    const index = this.#index;
     this.#budget = new DiskBudget({ path, maxBytes, index, clock, evict: (key) => this.#evict(key) });
-    const shared = { files: this.#files, index, budget: this.#budget, changes: this.#changes, logger };
-    this.#writer = new DiskBlobWriter(shared);
+    this.#writer = new DiskBlobWriter({ files, index, budget: this.#budget, changes: this.#changes, logger });
   }
 
   /** Opens the folder and learns which blobs it holds. Throws FAILED_PRECONDITION if another process has it open. */
   static async open(options: DiskBlobStoreOptions): Promise<DiskBlobStore> {
-    const folder = await StoreFolder.open({ path: options.path, format });
+    const { path, clock = systemClock, logger = silentLogger } = options;
+    const folder = await StoreFolder.open({ path, format });
     try {
-      const store = new DiskBlobStore(folder, options);
-      for await (const { key, sizeBytes } of store.#files.list()) store.#index.add(key, sizeBytes);
+      const files = new BlobFiles(folder);
+      const index = new BlobIndex();
+      for await (const { key, sizeBytes } of files.list()) index.add(key, sizeBytes);
+      const maxBytes = options.maxBytes ?? Math.floor((index.usedBytes + (await freeBytesAt(path))) / 2);
+      const store = new DiskBlobStore({ folder, files, index }, { path, maxBytes, clock, logger });
       store.#budget.trim();
       return store;
     } catch (reason) {
       await folder[Symbol.asyncDispose]();
-      throw storageError(reason, `Reading the folder ${options.path}`);
+      throw storageError(reason, `Reading the folder ${path}`);
     }
+  }
+
+  /** How many bytes of content are kept at the most. */
+  get maxBytes(): number {
+    return this.#budget.maxBytes;
   }
 
   async findMissing(digests: readonly Digest[], signal?: AbortSignal): Promise<Digest[]> {

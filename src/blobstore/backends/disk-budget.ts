@@ -14,8 +14,7 @@ const fruitlessPauseMs = 1_000;
 /** What {@link DiskBudget} is told. */
 export interface DiskBudgetOptions {
   readonly path: string;
-  /** @defaultValue no limit but the free space of the disk */
-  readonly maxBytes: number | undefined;
+  readonly maxBytes: number;
   readonly index: BlobIndex;
   readonly clock: Clock;
   /** Removes a blob, unless somebody has begun to read it meanwhile. Never rejects. */
@@ -25,7 +24,7 @@ export interface DiskBudgetOptions {
 /** Hands out room for uploads, and makes it by evicting what was not used for the longest time. */
 export class DiskBudget {
   readonly #options: DiskBudgetOptions;
-  readonly #maxBytes: number;
+  readonly maxBytes: number;
   readonly #freeSpace: FreeSpace;
   #reservedBytes = 0;
   /** What uploads are waiting for. */
@@ -35,7 +34,7 @@ export class DiskBudget {
 
   constructor(options: DiskBudgetOptions) {
     this.#options = options;
-    this.#maxBytes = options.maxBytes ?? Infinity;
+    this.maxBytes = options.maxBytes;
     this.#freeSpace = new FreeSpace(options.path, options.clock);
   }
 
@@ -44,10 +43,10 @@ export class DiskBudget {
    * eviction only if there is no room at all. Throws RESOURCE_EXHAUSTED if there can be none.
    */
   async reserve(sizeBytes: number): Promise<() => void> {
-    if (sizeBytes > this.#maxBytes) {
+    if (sizeBytes > this.maxBytes) {
       throw new StatusError(
         Code.ResourceExhausted,
-        `A blob of ${sizeBytes} bytes is larger than the whole store, which may have ${this.#maxBytes} bytes`,
+        `A blob of ${sizeBytes} bytes is larger than the whole store, which may have ${this.maxBytes} bytes`,
       );
     }
     await this.#freeSpace.claim(sizeBytes);
@@ -60,7 +59,7 @@ export class DiskBudget {
 
   /** Starts a round of eviction in the background if the high mark is passed. */
   trim(): void {
-    if (this.#taken > this.#maxBytes * highMark) void this.#makeRoom();
+    if (this.#taken > this.maxBytes * highMark) void this.#makeRoom();
   }
 
   /** Resolves when no round of eviction is under way. */
@@ -73,7 +72,7 @@ export class DiskBudget {
   }
 
   #take(sizeBytes: number): boolean {
-    const fits = this.#taken + sizeBytes <= this.#maxBytes;
+    const fits = this.#taken + sizeBytes <= this.maxBytes;
     if (fits) this.#reservedBytes += sizeBytes;
     return fits;
   }
@@ -91,7 +90,7 @@ export class DiskBudget {
     }
     throw new StatusError(
       Code.ResourceExhausted,
-      `The store is full: of ${this.#maxBytes} bytes ${this.#taken} are being read or written or were promised to clients a short while ago; try again later or make the store larger`,
+      `The store is full: of ${this.maxBytes} bytes ${this.#taken} are being read or written or were promised to clients a short while ago; try again later or make the store larger`,
     );
   }
 
@@ -107,8 +106,7 @@ export class DiskBudget {
     const { index, clock, evict } = this.#options;
     const now = clock.now();
     if (now < this.#fruitlessUntilMs) return;
-    const hasRoom = (): boolean =>
-      this.#taken <= Math.min(this.#maxBytes * lowMark, this.#maxBytes - this.#wantedBytes);
+    const hasRoom = (): boolean => this.#taken <= Math.min(this.maxBytes * lowMark, this.maxBytes - this.#wantedBytes);
     for (const key of index.evictable(now)) {
       if (hasRoom()) return;
       await evict(key);

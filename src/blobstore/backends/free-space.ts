@@ -38,3 +38,9 @@ export class FreeSpace {
     return this.#sample;
   }
 }
+
+/** What the file system of `path` has free for this process, in bytes. */
+export async function freeBytesAt(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize;
+}

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, chmod, mkdir, readFile, readdir, rm, truncate, unlink, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readFile, readdir, rm, statfs, truncate, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Code } from '../../../src/common/code.js';
 import { BlobNotFoundError } from '../../../src/blobstore/blob-store.js';
@@ -52,6 +52,20 @@ describe('DiskBlobStore', () => {
   afterEach(async () => {
     await store[Symbol.asyncDispose]();
     await folder[Symbol.asyncDispose]();
+  });
+
+  it('keeps half of what was free when it was empty, also after blobs have come', async () => {
+    const data = Buffer.alloc(1024 * 1024, 'x');
+    const { maxBytes } = store;
+
+    await store.write(Digest.of(data), chunks(data));
+    await reopen();
+
+    const { bavail, bsize } = await statfs(path);
+    const halfOfAll = (data.length + bavail * bsize) / 2;
+    // Others use the disk, too.
+    assert.ok(Math.abs(maxBytes - halfOfAll) < halfOfAll / 10, `${maxBytes} is far from ${halfOfAll}`);
+    assert.ok(Math.abs(store.maxBytes - halfOfAll) < halfOfAll / 10, `${store.maxBytes} is far from ${halfOfAll}`);
   });
 
   describe('on the disk', () => {
