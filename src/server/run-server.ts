@@ -17,7 +17,7 @@ export interface RunServerOptions {
   readonly listen?: ListenAddress;
   readonly logger: Logger;
   /** Told the URL of each endpoint once it serves. */
-  onListening(url: string): void;
+  readonly onListening: (url: string) => void;
 }
 
 /** Serves `config` until `signal` aborts, then stops gracefully. The composition root of `bgd server start`. */
