@@ -1,5 +1,4 @@
-import { createWriteStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
+import { writeFile } from 'node:fs/promises';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import type { BlobStore } from '../blobstore/blob-store.js';
@@ -23,13 +22,11 @@ export async function downloadFile(
   { digest, path, isExecutable = false }: Download,
   signal?: AbortSignal,
 ): Promise<void> {
+  // The user's umask applies, as to every file that a tool makes.
+  const mode = isExecutable ? 0o777 : 0o666;
   const write = (): Promise<void> =>
     replaceFile(path, (temporaryPath) =>
-      pipeline(
-        blobs.read(digest, {}, signal),
-        // The user's umask applies, as to every file that a tool makes.
-        createWriteStream(temporaryPath, { flags: 'wx', mode: isExecutable ? 0o777 : 0o666 }),
-      ),
+      writeFile(temporaryPath, blobs.read(digest, {}, signal), { flag: 'wx', mode }),
     );
   try {
     await write();

@@ -11,7 +11,7 @@ export interface ListOptions {
   readonly pageSize?: number;
 }
 
-/** How long one WaitOperation call is held at the most, so that its deadline never passes. */
+/** How long one WaitOperation call is held at the most. */
 const maxWaitMs = 30_000;
 
 /** Looks at and steers the operations of an instance. An unknown name is NOT_FOUND. */
@@ -52,7 +52,9 @@ export class OperationsClient {
 
   /** Returns the operation when it is done, however long that takes. */
   async wait(name: string, signal?: AbortSignal): Promise<longrunning.Operation> {
-    const request = { name, timeout: secondsAndNanosOf(maxWaitMs) };
+    // Well before the deadline of the call passes.
+    const timeout = secondsAndNanosOf(Math.min(maxWaitMs, this.#remote.channel.timeoutMs / 2));
+    const request = { name, timeout };
     for (;;) {
       const operation = await callUnary(this.#remote, methods.waitOperation, request, signal);
       if (operation.done) return operation;

@@ -1,9 +1,11 @@
-import { collectBytes, forEachConcurrently } from '../common/async-iteration.js';
+import { readFile } from 'node:fs/promises';
+import { forEachConcurrently } from '../common/async-iteration.js';
 import { StatusError } from '../common/status-error.js';
 import type { BlobSource } from '../blobstore/blob-source.js';
 import type { Blob, BlobStore } from '../blobstore/blob-store.js';
 import { sizeMismatch } from '../blobstore/check-size.js';
 import type { Digest } from '../digest/digest.js';
+import { fileError } from '../merkle/digest-file.js';
 import { packBatches } from './batch.js';
 import { SeekableContent } from './seekable-content.js';
 
@@ -148,13 +150,12 @@ class Upload {
 
 async function load(source: BlobSource): Promise<Blob> {
   const { digest } = source;
-  try {
-    const data = await collectBytes(new SeekableContent(source));
-    if (data.length === digest.sizeBytes) return { digest, data };
-    throw sizeMismatch(digest, data.length);
-  } catch (reason) {
-    throw named(source, reason);
-  }
+  if ('data' in source) return source;
+  const data = await readFile(source.path).catch((reason: unknown) => {
+    throw fileError(source.path, reason);
+  });
+  if (data.length === digest.sizeBytes) return { digest, data };
+  throw named(source, sizeMismatch(digest, data.length));
 }
 
 /** A file that has changed since it was digested, say, is told by its name: the digest alone means nothing to people. */

@@ -37,7 +37,11 @@ function methodDefinition(serviceName: string, method: Method): AnyMethodDefinit
 }
 
 function serializerOf(type: Type): (message: object) => Buffer {
-  return (message) => Buffer.from(type.encode(message).finish());
+  return (message) => {
+    const bytes = type.encode(message).finish();
+    // Under Node it is a Buffer already, and with it go megabytes: no second copy.
+    return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  };
 }
 
 function lowerCamel(name: string): string {
