@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import type { StatusError } from '../common/status-error.js';
 import type { longrunning } from '../proto/index.js';
 import type { ActionDraft } from './action-draft.js';
@@ -67,16 +68,62 @@ async function attempt(
 ): Promise<Attempt> {
   const request = { actionDigest: digest, skipCacheLookup, inlineStdout: true, inlineStderr: true };
   let operation: longrunning.Operation | undefined;
+  using listening = new Listening(signal);
   try {
-    for await (const state of client.execution.execute(request, signal)) {
+    for await (const state of client.execution.execute(request, listening.signal)) {
       operation = state;
       onState?.(stageOf(state));
+      listening.isNamed();
     }
   } catch (reason) {
     if (signal?.aborted && operation) await cancel(client, operation.name);
     return { reason };
   }
   return operation ? { operation, reason: executionFailureOf(operation) } : { reason: undefined };
+}
+
+/** How long a server may take to name the operation that is to be cancelled. */
+const namingTimeoutMs = 1_000;
+
+/**
+ * Ends with `signal`, but not before the operation has a name: without one it could not be cancelled, and would run on
+ * with nobody waiting for it.
+ */
+class Listening implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #outer: AbortSignal | undefined;
+  readonly #listener: Disposable | undefined;
+  #hasName = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(outer: AbortSignal | undefined) {
+    this.#outer = outer;
+    outer?.throwIfAborted();
+    this.#listener = outer && addAbortListener(outer, () => this.#onAbort());
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  isNamed(): void {
+    this.#hasName = true;
+    if (this.#outer?.aborted) this.#stop();
+  }
+
+  [Symbol.dispose](): void {
+    this.#listener?.[Symbol.dispose]();
+    clearTimeout(this.#timer);
+  }
+
+  #onAbort(): void {
+    if (this.#hasName) this.#stop();
+    else this.#timer = setTimeout(() => this.#stop(), namingTimeoutMs);
+  }
+
+  #stop(): void {
+    this.#controller.abort(this.#outer?.reason);
+  }
 }
 
 /** How long the user who wants to stop is kept. */

@@ -64,7 +64,7 @@ describe('draftAction', () => {
     const draft = await draftAction({ argv: ['make'] });
 
     const action = reapi.Action.decode(messageOf(draft, draft.digest.key));
-    assert.deepEqual([action.timeout, action.platform, action.doNotCache], [undefined, undefined, false]);
+    assert.deepEqual([action.timeout, action.platform, action.doNotCache], [null, null, false]);
   });
 
   it('CL-4: brings along the Action, the Command and all inputs', async () => {
