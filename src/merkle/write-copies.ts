@@ -9,7 +9,7 @@ import { applyNodeProperties } from './node-properties.js';
 import type { PlannedFile } from './plan-tree.js';
 
 /** Blobs up to this size are read into memory; larger ones are streamed. */
-export const maxSmallBytes = 64 * 1024;
+export const maxSmallBytes = 128 * 1024;
 
 /** Where copies come from and go to. */
 export interface WriteCopiesOptions {

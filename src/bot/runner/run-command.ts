@@ -1,4 +1,5 @@
 import { addAbortListener } from 'node:events';
+import { open, type FileHandle } from 'node:fs/promises';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { execa } from 'execa';
@@ -46,6 +47,8 @@ const maxTimerMs = 2 ** 31 - 1;
 export async function runCommand(options: RunCommandOptions, signal: AbortSignal): Promise<CommandOutcome> {
   signal.throwIfAborted();
   const program = await resolveProgram(options.argv[0], options.cwd, options.env['PATH']);
+  await using stdout = await open(options.stdoutFile, 'w', 0o600);
+  await using stderr = await open(options.stderrFile, 'w', 0o600);
   signal.throwIfAborted();
   const subprocess = start(program, options);
   if (subprocess.pid === undefined) throw startError(options.argv[0], await subprocess);
@@ -57,7 +60,7 @@ export async function runCommand(options: RunCommandOptions, signal: AbortSignal
     stop[Symbol.dispose]();
     group.kill();
   });
-  await spoolBoth(subprocess, group, options);
+  await spoolBoth(subprocess, group, { stdout, stderr, maxBytes: options.maxOutputBytes });
   const { exitCode, signal: diedOf } = await subprocess;
   const { stoppedBy } = stop;
   return {
@@ -108,17 +111,24 @@ function stopper(
   };
 }
 
+/** Where outputs go. */
+interface Spools {
+  readonly stdout: FileHandle;
+  readonly stderr: FileHandle;
+  readonly maxBytes: number;
+}
+
 /** Spools both outputs to their ends, or until shortly after the exit. A full disk ends the command. */
-async function spoolBoth(subprocess: Subprocess, group: ProcessGroup, options: RunCommandOptions): Promise<void> {
+async function spoolBoth(subprocess: Subprocess, group: ProcessGroup, spools: Spools): Promise<void> {
   const { stdout, stderr } = subprocess;
+  const spooled = [
+    spoolOutput(stdout, spools.stdout, spools.maxBytes),
+    spoolOutput(stderr, spools.stderr, spools.maxBytes),
+  ];
   let drainTimer: NodeJS.Timeout | undefined;
   subprocess.once('exit', () => {
     drainTimer = setTimeout(() => destroyAll(stdout, stderr), drainMs);
   });
-  const spooled = [
-    spoolOutput(stdout, options.stdoutFile, options.maxOutputBytes),
-    spoolOutput(stderr, options.stderrFile, options.maxOutputBytes),
-  ];
   try {
     await Promise.all(spooled);
   } catch (reason) {

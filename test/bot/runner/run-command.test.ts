@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -181,10 +181,26 @@ describe('runCommand', () => {
     assert.equal(await output('stderr'), 'err\n');
   });
 
-  it('stops the command when its output cannot be kept', async () => {
-    await assert.rejects(shell('echo $$ > leader; yes', { stdoutFile: join(folder.path, 'no/such/folder') }), /ENOENT/);
+  it('stops the command when there is no room for its output', async () => {
+    await assert.rejects(shell('echo $$ > leader; exec yes', { stdoutFile: '/dev/full' }), /ENOSPC/);
 
     await assertGone(join(folder.path, 'leader'));
+  });
+
+  it('does not start a command whose output has no place', async () => {
+    await assert.rejects(shell('touch started', { stdoutFile: join(folder.path, 'no/such/folder') }), /ENOENT/);
+
+    assert.equal(existsSync(join(folder.path, 'started')), false);
+  });
+
+  it('loses nothing of what a command prints that has ended before anybody reads', async () => {
+    const untilZombie = (pid: number): void => {
+      while (!readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')) continue;
+    };
+
+    await shell('echo short; echo life >&2', { onStart: untilZombie });
+
+    assert.deepEqual([await output('stdout'), await output('stderr')], ['short\n', 'life\n']);
   });
 
   it('tells the process id before the command ends', async () => {
