@@ -63,8 +63,10 @@ describe('The command line', () => {
   it('gives every flag the environment variable of its name, but for --json and lists', async () => {
     for (const [id, { flags }] of Object.entries(await readManifest())) {
       for (const [name, { env, multiple }] of Object.entries(flags)) {
-        if (name === 'json' || multiple === true) continue;
-        assert.equal(env, `BGD_${name.toUpperCase().replaceAll('-', '_')}`, `${id}: --${name}`);
+        // oclif would give a list from a variable as one text.
+        const isWithout = name === 'json' || multiple === true;
+        const wanted = isWithout ? undefined : `BGD_${name.toUpperCase().replaceAll('-', '_')}`;
+        assert.equal(env, wanted, `${id}: --${name}`);
       }
     }
   });

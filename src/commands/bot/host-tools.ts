@@ -49,7 +49,6 @@ more; Ctrl-C, or a second SIGTERM, stops the work and gives it back to the serve
       helpValue: 'KEY=VALUE',
       multiple: true,
       multipleNonGreedy: true,
-      env: 'BGD_WORKER_PROPERTY',
     }),
   };
 

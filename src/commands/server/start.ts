@@ -41,7 +41,6 @@ finish. A second one ends it at once.`;
       helpValue: 'NAME',
       multiple: true,
       multipleNonGreedy: true,
-      env: 'BGD_INSTANCE',
     }),
   };
 
