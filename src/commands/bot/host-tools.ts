@@ -6,6 +6,7 @@ import { createLogger } from '../../cli/create-logger.js';
 import { loggerFlags } from '../../cli/logger-flags.js';
 
 export default class BotHostTools extends BaseCommand {
+  static override enableJsonFlag = false;
   static override summary = 'Run a worker that executes actions with the tools of this machine.';
 
   static override description = `Each action gets a folder of its own below the work folder, with its inputs as plain files, and exactly the

@@ -5,6 +5,7 @@ import { createLogger } from '../../cli/create-logger.js';
 import { loggerFlags } from '../../cli/logger-flags.js';
 
 export default class ServerStart extends BaseCommand {
+  static override enableJsonFlag = false;
   static override summary = 'Run a server: CAS, ActionCache, Execution and Bots, or any part of them.';
 
   static override description = `Without CONFIG everything runs in one process on loopback, port 50051, and keeps its data below the user's data
