@@ -3,7 +3,7 @@ import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import type { JobStore, NewSession, Session, SessionUpdate } from './job-store.js';
 import { LeaseState, type LeaseReport } from './lease.js';
-import type { LeaseJudge, ReportedLease } from './lease-judge.js';
+import type { LeaseJudge, ReportedLease, StoreInlined } from './lease-judge.js';
 import type { SchedulerOptions } from './scheduler-options.js';
 import type { WaitingBot, WaitingBots } from './waiting-bots.js';
 
@@ -13,6 +13,8 @@ export type SessionRequest = Omit<NewSession, 'keepaliveMs'>;
 /** What a bot says in an update, and how long its call may be held. */
 export interface UpdateRequest extends Omit<SessionUpdate, 'keepaliveMs' | 'reports'> {
   readonly reports: readonly ReportedLease[];
+  /** Puts the bytes that a result carries where blobs live, and digests in their place. */
+  readonly storeInlined: StoreInlined;
   /** When the bot gives up waiting for the answer; `undefined` if it does not say. */
   readonly deadlineMs: number | undefined;
   /** Whether it wants to be held although it is busy, as a bot does that breaks the call off to report (RW-5). */
@@ -94,7 +96,7 @@ export class BotSessions {
   }
 
   /** Only who holds a Lease in force may end it; all other reports are left to the store, which ignores them (S5). */
-  async #judge({ name, botId, reports }: UpdateRequest): Promise<LeaseReport[]> {
+  async #judge({ name, botId, reports, storeInlined }: UpdateRequest): Promise<LeaseReport[]> {
     const { store, judge } = this.#deps;
     const finished = reports.filter(({ state }) => state === LeaseState.Completed);
     if (finished.length === 0) return reports.map(({ id, state }) => ({ id, state }));
@@ -107,7 +109,7 @@ export class BotSessions {
       reports.map(async (report): Promise<LeaseReport> => {
         const { id, state } = report;
         const job = state === LeaseState.Completed ? jobs.get(id) : undefined;
-        return { id, state, ...(job && { verdict: await judge.judge(report, job, botId) }) };
+        return { id, state, ...(job && { verdict: await judge.judge(report, { job, botId, storeInlined }) }) };
       }),
     );
   }

@@ -1,6 +1,8 @@
 import type { ActionCache } from '../actioncache/action-cache.js';
 import { Code, codeName, codeOf } from '../common/code.js';
 import type { Logger } from '../common/logger.js';
+import { StatusError } from '../common/status-error.js';
+import type { DigestFunction } from '../digest/digest-function.js';
 import { reapi, type rpc } from '../proto/index.js';
 import { encodeResponse } from './execute-responses.js';
 import { stampMetadata } from './execution-metadata.js';
@@ -14,6 +16,19 @@ export interface ReportedLease {
   readonly status: rpc.Status.$Properties | undefined;
   /** `undefined` if there is none, or none that can be read. */
   readonly result: reapi.ActionResult.$Properties | undefined;
+}
+
+/** Puts the bytes that a result carries where blobs live, and digests in their place. */
+export type StoreInlined = (
+  result: reapi.ActionResult.$Properties,
+  fn: DigestFunction,
+) => Promise<reapi.ActionResult.$Properties>;
+
+/** Whose report is judged. */
+export interface JudgeContext {
+  readonly job: LeasedJob;
+  readonly botId: string;
+  readonly storeInlined: StoreInlined;
 }
 
 /** What a {@link LeaseJudge} depends on. */
@@ -33,14 +48,21 @@ export class LeaseJudge {
   }
 
   /** Judges a report that is COMPLETED. A result that may be cached is in the ActionCache when this resolves. */
-  async judge(report: ReportedLease, job: LeasedJob, botId: string): Promise<Verdict> {
+  async judge(report: ReportedLease, context: JudgeContext): Promise<Verdict> {
     const error = faultOfWorker(report);
     if (error !== undefined) return { kind: 'retry', error };
     const { status, result } = report;
-    const stamped = result && reapi.ActionResult.create(stampMetadata(result, { queuedAtMs: job.queuedAtMs, botId }));
-    if (stamped && codeOf(status?.code) === Code.Ok) await this.#cache(job, stamped);
-    const response = { ...(stamped && { result: stamped }), ...(status && { status }) };
-    return { kind: 'done', response: encodeResponse(response) };
+    if (!result) return { kind: 'done', response: encodeResponse({ ...(status && { status }) }) };
+    try {
+      const stored = await complete(result, context);
+      if (codeOf(status?.code) === Code.Ok) await this.#cache(context.job, stored);
+      return { kind: 'done', response: encodeResponse({ result: stored, ...(status && { status }) }) };
+    } catch (reason) {
+      const { code, message } = StatusError.from(reason);
+      // A store that is out of order is not the bot's fault: it reports again.
+      if (code !== Code.InvalidArgument) throw reason;
+      return { kind: 'retry', error: message };
+    }
   }
 
   /** A cache that cannot be written costs a later build some time; it must not cost this one its result. */
@@ -53,6 +75,15 @@ export class LeaseJudge {
       logger.warn({ err, action: String(actionDigest) }, 'Result not written to the action cache');
     }
   }
+}
+
+async function complete(
+  result: reapi.ActionResult.$Properties,
+  { job, botId, storeInlined }: JudgeContext,
+): Promise<reapi.ActionResult> {
+  const { queuedAtMs, actionDigest } = job;
+  const stored = await storeInlined(result, actionDigest.function);
+  return reapi.ActionResult.create(stampMetadata(stored, { queuedAtMs, botId }));
 }
 
 /** These are about the action, and would be the same on any worker (RW-10). */

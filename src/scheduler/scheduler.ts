@@ -7,7 +7,6 @@ import type { Digest } from '../digest/digest.js';
 import type { reapi } from '../proto/index.js';
 import { BotSessions } from './bot-sessions.js';
 import { encodeResponse } from './execute-responses.js';
-import { checkPriority } from './execution-priority.js';
 import { Housekeeper } from './housekeeper.js';
 import type { JobEvent } from './job-events.js';
 import type { JobStore, NewOperation, Operation } from './job-store.js';
@@ -110,7 +109,6 @@ export class Scheduler implements AsyncDisposable {
     if (this.#stopping.signal.aborted) throw new StatusError(Code.Unavailable, 'The server is stopping; try again');
     const { actionDigest, platform, priority, doNotCache, skipCacheLookup, operation } = request;
     this.#checkTimeout(request.timeoutMs);
-    checkPriority(priority);
     await this.#checkPlatform(platform);
     const isLookedUp = !doNotCache && !skipCacheLookup;
     const result = isLookedUp ? await this.#lookUp(actionDigest, signal) : undefined;

@@ -1,0 +1,56 @@
+import { packAny } from '../proto/any.js';
+import { reapi, type longrunning } from '../proto/index.js';
+import { secondsAndNanosOf } from '../proto/timestamp.js';
+import type { Operation } from '../scheduler/job-store.js';
+import { inlineOutputs, type InlineHints, type InlineOptions } from './inline-outputs.js';
+import { operationName } from './operation-name.js';
+
+const reapiPackage = 'build.bazel.remote.execution.v2';
+const responseType = `${reapiPackage}.ExecuteResponse`;
+
+/** The state of an Operation as clients read it, with what they wanted inlined. Never an `error` (EX-2). */
+export async function operationMessage(
+  operation: Operation,
+  { blobs }: Pick<InlineOptions, 'blobs'>,
+  signal?: AbortSignal,
+): Promise<longrunning.Operation.$Properties> {
+  const { stage, actionDigest, queuedAtMs, response } = operation;
+  const metadata = {
+    stage: Number(stage),
+    actionDigest: actionDigest.toProto(),
+    digestFunction: actionDigest.function.value,
+    partialExecutionMetadata: { queuedTimestamp: secondsAndNanosOf(queuedAtMs) },
+  };
+  return {
+    name: operationName(operation),
+    metadata: packAny(`${reapiPackage}.ExecuteOperationMetadata`, reapi.ExecuteOperationMetadata, metadata),
+    done: response !== undefined,
+    ...(response && {
+      response: await packResponse(operation, response, { blobs, fn: actionDigest.function }, signal),
+    }),
+  };
+}
+
+/** What a client wants inlined, as kept with its Operation: WaitExecution has no such fields. */
+export function hintsOf({ inlineStdout, inlineStderr, inlineOutputFiles }: reapi.ExecuteRequest): string {
+  const hints: InlineHints = {
+    ...(inlineStdout && { inlineStdout }),
+    ...(inlineStderr && { inlineStderr }),
+    ...(inlineOutputFiles.length > 0 && { inlineOutputFiles }),
+  };
+  return JSON.stringify(hints);
+}
+
+async function packResponse(
+  { hints }: Operation,
+  encoded: Uint8Array,
+  options: InlineOptions,
+  signal: AbortSignal | undefined,
+): Promise<{ type_url: string; value: Uint8Array }> {
+  const wanted = JSON.parse(hints) as InlineHints;
+  const isAsIs = Object.keys(wanted).length === 0;
+  const response = isAsIs ? undefined : reapi.ExecuteResponse.decode(encoded);
+  if (!response?.result) return { type_url: `type.googleapis.com/${responseType}`, value: encoded };
+  const result = await inlineOutputs(response.result, wanted, options, signal);
+  return packAny(responseType, reapi.ExecuteResponse, Object.assign(response, { result }));
+}

@@ -1,0 +1,81 @@
+import { BlobNotFoundError, type BlobStore } from '../blobstore/blob-store.js';
+import { readBlob } from '../blobstore/read-blob.js';
+import { Code } from '../common/code.js';
+import { StatusError } from '../common/status-error.js';
+import { Digest, type DigestMessage } from '../digest/digest.js';
+import type { DigestFunction } from '../digest/digest-function.js';
+import { missingBlobsError } from '../digest/missing-blobs.js';
+import { decodeMessage, type MessageType } from '../proto/any.js';
+import { reapi } from '../proto/index.js';
+import { millisecondsOf } from '../proto/timestamp.js';
+import type { Platform } from '../scheduler/platform.js';
+import { checkCommand } from './check-command.js';
+import { maxReceivedMessageBytes } from './limits.js';
+
+/** What the scheduler must know of an Action. */
+export interface ActionSummary {
+  readonly doNotCache: boolean;
+  /** `undefined` where the Action leaves it to the server (EX-11). */
+  readonly timeoutMs: number | undefined;
+  readonly platform: Platform;
+}
+
+/**
+ * Reads an Action and its Command, and checks them as far as can be done without its inputs. Throws INVALID_ARGUMENT for
+ * what can never be executed, and FAILED_PRECONDITION naming every blob that is missing (EX-9): of the inputs, only the
+ * root is looked for here.
+ */
+export async function readAction(blobs: BlobStore, digest: Digest, signal?: AbortSignal): Promise<ActionSummary> {
+  const action = await readMessage(blobs, { what: 'the Action', digest, type: reapi.Action }, signal);
+  const fn = digest.function;
+  const commandDigest = required('command_digest', action.commandDigest, fn);
+  const inputRootDigest = required('input_root_digest', action.inputRootDigest, fn);
+  // The empty blob is always there (DIG-6).
+  const needed = [commandDigest, inputRootDigest].filter(({ isEmpty }) => !isEmpty);
+  const missing = await blobs.findMissing(needed, signal);
+  if (missing.length > 0) throw missingBlobsError(missing);
+  const command = await readMessage(blobs, { what: 'the Command', digest: commandDigest, type: reapi.Command }, signal);
+  checkCommand(command);
+  const timeoutMs = millisecondsOf(action.timeout);
+  return {
+    doNotCache: action.doNotCache,
+    timeoutMs: timeoutMs === 0 ? undefined : timeoutMs,
+    platform: platformOf(action, command),
+  };
+}
+
+/** EX-12: that of the Action if it is there at all, else that of the Command; never a mixture. */
+function platformOf(action: reapi.Action, command: reapi.Command): Platform {
+  const { properties } = action.platform ?? command.platform ?? {};
+  return (properties ?? []).map(({ name, value }) => ({ name: name ?? '', value: value ?? '' }));
+}
+
+interface Wanted<Message> {
+  readonly what: string;
+  readonly digest: Digest;
+  readonly type: MessageType<Message, never>;
+}
+
+async function readMessage<Message>(
+  blobs: BlobStore,
+  { what, digest, type }: Wanted<Message>,
+  signal?: AbortSignal,
+): Promise<Message> {
+  if (digest.sizeBytes > maxReceivedMessageBytes) {
+    throw new StatusError(
+      Code.InvalidArgument,
+      `${what} has ${digest.sizeBytes} bytes; at most ${maxReceivedMessageBytes} are possible`,
+    );
+  }
+  try {
+    return decodeMessage(what, type, await readBlob(blobs, digest, signal));
+  } catch (reason) {
+    if (reason instanceof BlobNotFoundError) throw missingBlobsError([digest], { cause: reason });
+    throw reason;
+  }
+}
+
+function required(field: string, message: DigestMessage | null | undefined, fn: DigestFunction): Digest {
+  if (!message) throw new StatusError(Code.InvalidArgument, `The Action has no ${field}`);
+  return Digest.fromProto(message, fn);
+}
