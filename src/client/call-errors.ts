@@ -38,7 +38,16 @@ export function statusErrorOf(error: ServiceError, url: string): StatusError {
   if (foreignAnswer.test(text) && error.metadata.get('grpc-status').length === 0) {
     return new UnreachableError(url, `the server does not speak gRPC (${text})`, { cause: error });
   }
-  return new StatusError(codeOf(error.code), text, { cause: error, details: detailsOf(error) });
+  return new StatusError(codeOf(error.code), plain(text, url), { cause: error, details: detailsOf(error) });
+}
+
+/** What grpc-js says by itself, in words that people understand; what a server says stays as it is. */
+function plain(text: string, url: string): string {
+  const seconds = /^Deadline exceeded after ([\d.]+)s/.exec(text)?.[1];
+  if (seconds !== undefined) return `${url} has not answered within ${Number(seconds).toFixed(1)} s`;
+  if (/^Connection dropped|^read ECONNRESET|^Stream refused by server/.test(text))
+    return `the connection to ${url} was lost`;
+  return text;
 }
 
 function isConnectionFault({ code, details }: ServiceError): boolean {

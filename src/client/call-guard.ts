@@ -9,7 +9,8 @@ export interface CancellableCall {
 
 /** What makes a {@link CallGuard} cancel its call. */
 export interface GuardOptions {
-  readonly signal: AbortSignal | undefined;
+  /** Any of these aborts the call. */
+  readonly signals: readonly (AbortSignal | undefined)[];
   /** How long the other side may be waited for at a time. @defaultValue no limit */
   readonly stallTimeoutMs?: number | undefined;
 }
@@ -18,14 +19,16 @@ export interface GuardOptions {
 export class CallGuard implements Disposable {
   readonly #call: CancellableCall;
   readonly #stallTimeoutMs: number | undefined;
-  readonly #listener: Disposable | undefined;
+  readonly #listeners: readonly Disposable[];
   #timer: NodeJS.Timeout | undefined;
   #verdict: StatusError | undefined;
 
-  constructor(call: CancellableCall, { signal, stallTimeoutMs }: GuardOptions) {
+  constructor(call: CancellableCall, { signals, stallTimeoutMs }: GuardOptions) {
     this.#call = call;
     this.#stallTimeoutMs = stallTimeoutMs;
-    this.#listener = signal && addAbortListener(signal, () => this.#cancel(StatusError.from(signal.reason)));
+    this.#listeners = signals
+      .filter((signal) => signal !== undefined)
+      .map((signal) => addAbortListener(signal, () => this.#cancel(StatusError.from(signal.reason))));
   }
 
   /** Why the call was cancelled; `undefined` if it was not, or not from here. */
@@ -49,7 +52,7 @@ export class CallGuard implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    this.#listener?.[Symbol.dispose]();
+    for (const listener of this.#listeners) listener[Symbol.dispose]();
   }
 
   #cancel(verdict: StatusError): void {

@@ -3,7 +3,7 @@ import { Code } from '../common/code.js';
 import { isTransient } from '../common/retry.js';
 import { StatusError } from '../common/status-error.js';
 import { UnreachableError, statusErrorOf } from './call-errors.js';
-import { CallGuard } from './call-guard.js';
+import { CallGuard, type CancellableCall } from './call-guard.js';
 import type { Method } from './method.js';
 import { sendAll } from './send-all.js';
 
@@ -36,6 +36,7 @@ export class Channel implements Disposable {
   readonly timeoutMs: number;
   readonly #client: GrpcClient;
   readonly #metadata: Metadata;
+  readonly #closing = new AbortController();
   #wasReached = false;
 
   constructor({ url, client, metadata, timeoutMs }: ChannelParts) {
@@ -59,7 +60,7 @@ export class Channel implements Disposable {
     options: CallOptions = {},
     signal?: AbortSignal,
   ): Promise<Response> {
-    throwIfAborted(signal);
+    this.#assertUsable(signal);
     const { path, requestSerialize, responseDeserialize } = method();
     const { answer, done } = pendingAnswer<Response>();
     const call = this.#client.makeUnaryRequest(
@@ -71,7 +72,7 @@ export class Channel implements Disposable {
       deadlineOf(options.timeoutMs ?? this.timeoutMs),
       done,
     );
-    using guard = new CallGuard(call, { signal });
+    using guard = this.#guard(call, {}, signal);
     return await this.#settled(answer, guard);
   }
 
@@ -82,7 +83,7 @@ export class Channel implements Disposable {
     options: CallOptions = {},
     signal?: AbortSignal,
   ): AsyncGenerator<Response, void, undefined> {
-    throwIfAborted(signal);
+    this.#assertUsable(signal);
     const { path, requestSerialize, responseDeserialize } = method();
     const call = this.#client.makeServerStreamRequest(
       path,
@@ -92,7 +93,7 @@ export class Channel implements Disposable {
       this.#metadataOf(options),
       deadlineOf(options.timeoutMs),
     );
-    using guard = new CallGuard(call, { signal, stallTimeoutMs: options.stallTimeoutMs });
+    using guard = this.#guard(call, options, signal);
     let hasEnded = false;
     try {
       yield* this.#responses(call, guard);
@@ -131,7 +132,7 @@ export class Channel implements Disposable {
     options: CallOptions = {},
     signal?: AbortSignal,
   ): Promise<Response> {
-    throwIfAborted(signal);
+    this.#assertUsable(signal);
     const { path, requestSerialize, responseDeserialize } = method();
     const { answer, done } = pendingAnswer<Response>();
     const call = this.#client.makeClientStreamRequest(
@@ -142,7 +143,7 @@ export class Channel implements Disposable {
       deadlineOf(options.timeoutMs),
       done,
     );
-    using guard = new CallGuard(call, { signal, stallTimeoutMs: options.stallTimeoutMs });
+    using guard = this.#guard(call, options, signal);
     try {
       await sendAll(call, requests, { guard, answer });
     } catch (reason) {
@@ -155,7 +156,19 @@ export class Channel implements Disposable {
 
   /** Closes the connection; calls that still run end as CANCELLED. */
   [Symbol.dispose](): void {
+    // grpc-js lets calls that are under way go on until their deadlines.
+    this.#closing.abort(new StatusError(Code.Cancelled, `The connection to ${this.url} was closed`));
     this.#client.close();
+  }
+
+  #guard(call: CancellableCall, { stallTimeoutMs }: CallOptions, signal: AbortSignal | undefined): CallGuard {
+    return new CallGuard(call, { signals: [signal, this.#closing.signal], stallTimeoutMs });
+  }
+
+  #assertUsable(signal: AbortSignal | undefined): void {
+    if (signal?.aborted) throw StatusError.from(signal.reason);
+    if (this.#closing.signal.aborted)
+      throw new StatusError(Code.FailedPrecondition, `The connection to ${this.url} is closed`);
   }
 
   async #settled<Response>(answer: Promise<Response>, guard: CallGuard): Promise<Response> {
@@ -185,10 +198,6 @@ export class Channel implements Disposable {
 
 function deadlineOf(timeoutMs: number | undefined): { deadline?: number } {
   return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw StatusError.from(signal.reason);
 }
 
 function isServiceError(reason: unknown): reason is ServiceError {

@@ -79,7 +79,11 @@ describe('Channel', () => {
   it('ends a call at its deadline', async () => {
     server.script.getCapabilities = (_request, context) => never(context);
 
-    await assert.rejects(capabilities(undefined, 50), hasCode(Code.DeadlineExceeded));
+    await assert.rejects(capabilities(undefined, 50), (reason) => {
+      assert.ok(hasCode(Code.DeadlineExceeded)(reason));
+      assert.match(String(reason), /grpc:\/\/127\.0\.0\.1:\d+ has not answered within 0\.\d s/);
+      return true;
+    });
   });
 
   it('rejects with the code, the text and the details that the server gave (EX-9)', async () => {
@@ -109,6 +113,23 @@ describe('Channel', () => {
     await assert.rejects(capabilities(controller.signal), hasCode(Code.Cancelled));
 
     await until(() => sawAbort);
+  });
+
+  it('cancels its calls when it is closed, and begins none after that', async () => {
+    let call: Promise<unknown> = Promise.resolve();
+    const begun = new Promise<void>((resolve) => {
+      server.script.getCapabilities = (_request, context) => {
+        resolve();
+        return never(context);
+      };
+      call = assert.rejects(capabilities(), hasCode(Code.Cancelled));
+    });
+    await begun;
+
+    channel[Symbol.dispose]();
+
+    await call;
+    await assert.rejects(capabilities(), hasCode(Code.FailedPrecondition));
   });
 
   it('does not begin a call whose signal has aborted', async () => {
