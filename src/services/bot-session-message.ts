@@ -53,13 +53,19 @@ export function botSessionMessage(
     leases: [
       ...leases.map(({ id, state, actionDigest }) => ({
         id,
-        state: Number(state),
+        state: wireStates[state],
         payload: packAny(`${reapiPackage}.Digest`, reapi.Digest, actionDigest.toProto()),
       })),
       ...strangers.map(({ id }) => ({ id, state: rwapi.LeaseState.CANCELLED })),
     ],
   };
 }
+
+const wireStates: Readonly<Record<Session['leases'][number]['state'], rwapi.LeaseState>> = {
+  [LeaseState.Pending]: rwapi.LeaseState.PENDING,
+  [LeaseState.Active]: rwapi.LeaseState.ACTIVE,
+  [LeaseState.Cancelled]: rwapi.LeaseState.CANCELLED,
+};
 
 const states: ReadonlySet<number> = new Set(Object.values(LeaseState));
 

@@ -2,10 +2,13 @@ import { packAny } from '../proto/any.js';
 import { reapi, type longrunning } from '../proto/index.js';
 import { secondsAndNanosOf } from '../proto/timestamp.js';
 import type { Operation } from '../scheduler/job-store.js';
+import { Stage } from '../scheduler/stage.js';
 import { inlineOutputs, type InlineHints, type InlineOptions } from './inline-outputs.js';
 import { operationName } from './operation-name.js';
 
 const reapiPackage = 'build.bazel.remote.execution.v2';
+const { QUEUED, EXECUTING, COMPLETED } = reapi.ExecutionStage.Value;
+const wireStages = { [Stage.Queued]: QUEUED, [Stage.Executing]: EXECUTING, [Stage.Completed]: COMPLETED };
 const responseType = `${reapiPackage}.ExecuteResponse`;
 
 /** The state of an Operation as clients read it, with what they wanted inlined. Never an `error` (EX-2). */
@@ -15,8 +18,8 @@ export async function operationMessage(
   signal?: AbortSignal,
 ): Promise<longrunning.Operation.$Properties> {
   const { stage, actionDigest, queuedAtMs, response } = operation;
-  const metadata = {
-    stage: Number(stage),
+  const metadata: reapi.ExecuteOperationMetadata.$Properties = {
+    stage: wireStages[stage],
     actionDigest: actionDigest.toProto(),
     digestFunction: actionDigest.function.value,
     partialExecutionMetadata: { queuedTimestamp: secondsAndNanosOf(queuedAtMs) },
