@@ -8,7 +8,11 @@ import { operationName } from './operation-name.js';
 
 const reapiPackage = 'build.bazel.remote.execution.v2';
 const { QUEUED, EXECUTING, COMPLETED } = reapi.ExecutionStage.Value;
-const wireStages = { [Stage.Queued]: QUEUED, [Stage.Executing]: EXECUTING, [Stage.Completed]: COMPLETED };
+const wireStages: Readonly<Record<Stage, reapi.ExecutionStage.Value>> = {
+  [Stage.Queued]: QUEUED,
+  [Stage.Executing]: EXECUTING,
+  [Stage.Completed]: COMPLETED,
+};
 const responseType = `${reapiPackage}.ExecuteResponse`;
 
 /** The state of an Operation as clients read it, with what they wanted inlined. Never an `error` (EX-2). */
