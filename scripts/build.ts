@@ -1,10 +1,10 @@
 import { Plugin } from '@oclif/core';
-import { build, transform, type Plugin as BundlerPlugin } from 'esbuild';
+import { build, transform, type OutputFile, type Plugin as BundlerPlugin } from 'esbuild';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 // Makes dist/ and oclif.manifest.json, unless they were made of exactly these sources. Every command is an entry point;
@@ -98,12 +98,13 @@ const namesOfOurs: BundlerPlugin = {
   },
 };
 
-async function bundle(outdir: string): Promise<void> {
+async function bundle(): Promise<readonly OutputFile[]> {
   const commands = sourceFiles('src/commands').filter((file) => file.endsWith('.ts'));
-  await build({
+  const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: ['src/cli/main.ts', ...commands],
-    outdir,
+    outdir: dist,
+    write: false,
     outbase: 'src',
     // Two folders deep like the sources, so that what they read by a relative path is there for the chunks too.
     chunkNames: 'chunks/[name]-[hash]',
@@ -121,17 +122,25 @@ async function bundle(outdir: string): Promise<void> {
     plugins: [namesOfLazyPackages, namesOfOurs, partsOfOclif],
     logLevel: 'warning',
   });
+  return outputFiles;
 }
 
-/** Built beside and moved into place, so that a build that fails or is interrupted leaves the old one usable. */
+/**
+ * Writes in place, chunks before the entry points that name them, then removes what is no longer part of it: an
+ * interrupted build leaves nothing beside `dist/`, and without a stamp the next one begins anew.
+ */
 async function replaceDist(): Promise<void> {
-  const fresh = `${dist}.${process.pid}`;
-  try {
-    await bundle(fresh);
-    rmSync(dist, { recursive: true, force: true });
-    renameSync(fresh, dist);
-  } finally {
-    rmSync(fresh, { recursive: true, force: true });
+  const files = await bundle();
+  rmSync(stampFile, { force: true });
+  const isChunk = ({ path }: OutputFile): boolean => path.startsWith(join(dist, 'chunks'));
+  for (const file of [...files.filter(isChunk), ...files.filter((each) => !isChunk(each))]) {
+    mkdirSync(dirname(file.path), { recursive: true });
+    writeFileSync(file.path, file.contents);
+  }
+  const wanted = new Set(files.map(({ path }) => path));
+  for (const name of readdirSync(dist, { recursive: true, encoding: 'utf8' })) {
+    const path = join(dist, name);
+    if (statSync(path).isFile() && !wanted.has(path)) rmSync(path);
   }
 }
 

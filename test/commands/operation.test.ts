@@ -80,22 +80,27 @@ describe('bgd operation', () => {
     assert.match(stdout, /^name: operations\/1\nstate: exit 0 \(cached\)\n/);
   });
 
-  it('leaves the operation alone when the wait is interrupted, and exits with 130', async () => {
-    const { promise: waiting, resolve } = withResolver();
-    harness.server.execute = async function* (_request, { signal }) {
-      yield operationOf(EXECUTING);
-      resolve();
-      await new Promise((over) => signal.addEventListener('abort', over));
-    };
+  for (const [signal, exit, word] of [
+    ['SIGINT', 130, 'Interrupted'],
+    ['SIGTERM', 143, 'Terminated'],
+  ] as const) {
+    it(`leaves the operation alone when the wait ends by ${signal}, and exits with ${exit}`, async () => {
+      const { promise: waiting, resolve } = withResolver();
+      harness.server.execute = async function* (_request, { signal }) {
+        yield operationOf(EXECUTING);
+        resolve();
+        await new Promise((over) => signal.addEventListener('abort', over));
+      };
 
-    const process = harness.start('operation', 'wait', 'operations/1');
-    await waiting;
-    process.kill('SIGINT');
-    const { code, stderr } = await process.ended;
+      const process = harness.start('operation', 'wait', 'operations/1');
+      await waiting;
+      process.kill(signal);
+      const { code, stderr } = await process.ended;
 
-    assert.deepEqual({ code, stderr }, { code: 130, stderr: 'Error: Interrupted\n' });
-    assert.deepEqual(harness.server.cancelled, []);
-  });
+      assert.deepEqual({ code, stderr }, { code: exit, stderr: `Error: ${word}\n` });
+      assert.deepEqual(harness.server.cancelled, []);
+    });
+  }
 });
 
 function withResolver(): { readonly promise: Promise<void>; readonly resolve: () => void } {
