@@ -1,6 +1,6 @@
-import { addAbortListener } from 'node:events';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
+import { onAbort } from './on-abort.js';
 
 /** What {@link CallGuard} watches over. */
 export interface CancellableCall {
@@ -28,7 +28,7 @@ export class CallGuard implements Disposable {
     this.#stallTimeoutMs = stallTimeoutMs;
     this.#listeners = signals
       .filter((signal) => signal !== undefined)
-      .map((signal) => addAbortListener(signal, () => this.#cancel(StatusError.from(signal.reason))));
+      .map((signal) => onAbort(signal, () => this.#cancel(StatusError.from(signal.reason))));
   }
 
   /** Why the call was cancelled; `undefined` if it was not, or not from here. */

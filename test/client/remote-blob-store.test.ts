@@ -4,6 +4,7 @@ import { BlobNotFoundError, type Blob, type BlobStore } from '../../src/blobstor
 import { readBlob } from '../../src/blobstore/read-blob.js';
 import { openChannel } from '../../src/client/open-channel.js';
 import { RemoteBlobStore } from '../../src/client/remote-blob-store.js';
+import { collectBytes } from '../../src/common/async-iteration.js';
 import { Code } from '../../src/common/code.js';
 import { StatusError } from '../../src/common/status-error.js';
 import { Digest } from '../../src/digest/digest.js';
@@ -158,6 +159,26 @@ describe('RemoteBlobStore', () => {
       assert.equal(scripted.server.count('batchReadBlobs'), 3);
       assert.equal(scripted.server.count('getCapabilities'), 1);
       assert.equal(scripted.server.count('read'), 0);
+    });
+
+    it('takes hundreds of reads with one signal without a warning', async () => {
+      const warnings: Error[] = [];
+      const note = (warning: Error): void => void warnings.push(warning);
+      process.on('warning', note);
+      const { signal } = new AbortController();
+      scripted.server.script.read = async function* () {
+        yield { data: hello.data };
+      };
+
+      await Promise.all(
+        Array.from({ length: 50 }, (_, offset) => [
+          readBlob(store, hello.digest, signal),
+          collectBytes(store.read(hello.digest, { offset: offset % 5, limit: 1 }, signal)).catch(() => undefined),
+        ]).flat(),
+      );
+      process.off('warning', note);
+
+      assert.deepEqual(warnings, []);
     });
 
     it('keeps within the batch limit that the server announces (CL-7)', async () => {
