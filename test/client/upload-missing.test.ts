@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemoryBlobStore } from '../../src/blobstore/backends/memory-blob-store.js';
@@ -56,21 +55,30 @@ describe('uploadMissing', () => {
     assert.equal(String(await readBlob(store, second.digest)), 'source 2');
   });
 
-  it('sends 5,000 small files in a few batches', async () => {
-    await using folder = await temporaryDirectory();
-    const sources: BlobSource[] = [];
-    for (let index = 0; index < 5_000; index += 1) {
-      const path = join(folder.path, String(index));
-      const data = Buffer.from(`${'x'.repeat(2_000)}${index}`);
-      writeFileSync(path, data);
-      sources.push({ digest: Digest.of(data), path });
-    }
+  it('sends 5,000 small blobs in a few batches', async () => {
+    const sources = Array.from({ length: 5_000 }, (_, index) => sourceOf(Buffer.from(`${'x'.repeat(4_000)}${index}`)));
 
     const progress = await uploadMissing(store, sources);
 
     assert.equal(progress.uploadedBlobs, 5_000);
     assert.ok(store.calls.length <= 12, store.calls.join(', '));
     assert.deepEqual(await store.findMissing(sources.map(({ digest }) => digest)), []);
+  });
+
+  it('reads small files for batches, each when its turn comes', async () => {
+    await using folder = await temporaryDirectory();
+    const sources: BlobSource[] = [];
+    for (let index = 0; index < 100; index += 1) {
+      const path = join(folder.path, String(index));
+      const data = Buffer.from(`file ${index}`);
+      await writeFile(path, data);
+      sources.push({ digest: Digest.of(data), path });
+    }
+
+    await uploadMissing(store, sources);
+
+    assert.deepEqual(store.calls, ['findMissing 100', 'writeBatch 100']);
+    assert.equal(String(await readBlob(store, sources[42]!.digest)), 'file 42');
   });
 
   it('streams large files', async () => {
