@@ -7,6 +7,7 @@ import { inlineOutputs, type InlineHints, type InlineOptions } from './inline-ou
 import { operationName } from './operation-name.js';
 
 const reapiPackage = 'build.bazel.remote.execution.v2';
+const functions = reapi.DigestFunction.Value;
 const { QUEUED, EXECUTING, COMPLETED } = reapi.ExecutionStage.Value;
 const wireStages: Readonly<Record<Stage, reapi.ExecutionStage.Value>> = {
   [Stage.Queued]: QUEUED,
@@ -25,7 +26,7 @@ export async function operationMessage(
   const metadata: reapi.ExecuteOperationMetadata.$Properties = {
     stage: wireStages[stage],
     actionDigest: actionDigest.toProto(),
-    digestFunction: actionDigest.function.value,
+    digestFunction: functions[actionDigest.function.name as keyof typeof functions],
     partialExecutionMetadata: { queuedTimestamp: secondsAndNanosOf(queuedAtMs) },
   };
   return {
