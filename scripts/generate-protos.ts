@@ -37,7 +37,7 @@ function isUpToDate(inputs: readonly string[], outputs: readonly string[]): bool
 
 function generateMessages(files: readonly string[]): void {
   const pbjs = createRequire(import.meta.url).resolve('protobufjs-cli/bin/pbjs');
-  // --force-number types int64 as number; int64.ts makes it so at run time. --no-comments would leave the types empty.
+  // --force-number types int64 as number; configure.ts makes it so at run time. --no-comments would leave the types empty.
   const flags = '-t json-module -w esm --dts --sparse --force-number --no-verify --no-typeurl --no-delimited'.split(
     ' ',
   );
@@ -58,7 +58,7 @@ function generateAliases(): void {
   const lookups = names.map(([alias, name]) => `export const ${alias} = root.lookup('${name}');\n`);
   writeFileSync(
     join(gen, 'packages.js'),
-    `${header}import '../int64.js';\nimport root from './messages.js';\n\nexport { root };\n${lookups.join('')}`,
+    `${header}import '../configure.js';\nimport root from './messages.js';\n\nexport { root };\n${lookups.join('')}`,
   );
   const declarations = names.map(([alias, name]) => `export import ${alias} = ${name};\n`);
   writeFileSync(

@@ -1,4 +1,4 @@
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server, ServerCredentials, logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { Code } from '../common/code.js';
 import { type Clock, systemClock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
@@ -65,6 +65,8 @@ export class GrpcServer implements AsyncDisposable {
   /** Serves when it resolves. Throws UNAVAILABLE if an address cannot be bound. */
   static async listen(options: GrpcServerOptions): Promise<GrpcServer> {
     const { services, logger, addresses } = options;
+    // What it would print on stderr is in the errors that it gives us.
+    setLogVerbosity(logVerbosity.NONE);
     const server = new Server(channelOptions);
     const calls = new OpenCalls();
     const health = new HealthService(Object.keys(services));
@@ -97,9 +99,10 @@ export class GrpcServer implements AsyncDisposable {
     const stopping = new StatusError(Code.Unavailable, 'The server is stopping; try again');
     health.stopServing();
     const closed = new Promise<void>((resolve) => void server.tryShutdown(() => resolve()));
+    const finished = Promise.all([closed, calls.idle()]);
     calls.abort(stopping, (path) => waitingCalls.test(path));
     const graceOver = new AbortController();
-    await Promise.race([closed, clock.sleep(stopGraceMs, graceOver.signal)]);
+    await Promise.race([finished, clock.sleep(stopGraceMs, graceOver.signal)]);
     graceOver.abort();
     if (calls.count > 0) logger.warn({ calls: calls.count }, 'Calls cut off at the end of the grace time');
     calls.abort(stopping);

@@ -13,7 +13,7 @@ export interface LoadServerConfigOptions {
   readonly instanceNames?: readonly string[];
 }
 
-/** Reads a server's configuration. Throws INVALID_ARGUMENT with all its faults, NOT_FOUND if there is no such file. */
+/** Reads a server's configuration. Throws INVALID_ARGUMENT with all its faults, or if it cannot be read. */
 export async function loadServerConfig(options: LoadServerConfigOptions): Promise<ServerConfig> {
   const config = parseServerConfig(await readText(options.file), options.file, options.environment);
   const names = options.instanceNames ?? [];
@@ -29,7 +29,7 @@ async function readText(file: string): Promise<string> {
     return await readFile(file, 'utf8');
   } catch (reason) {
     const errno = errnoOf(reason);
-    if (errno === 'ENOENT') throw new StatusError(Code.NotFound, `There is no configuration file ${file}`);
+    if (errno === 'ENOENT') throw new StatusError(Code.InvalidArgument, `There is no configuration file ${file}`);
     throw new StatusError(
       Code.InvalidArgument,
       `Cannot read the configuration file ${file}: ${errno ?? String(reason)}`,

@@ -65,7 +65,8 @@ function answer(
   respond: (context: CallContext) => Promise<object>,
 ): void {
   const open = calls.begin(call);
-  respond(open.context)
+  Promise.resolve(open.context)
+    .then(respond)
     .then(
       (response) => callback(null, response),
       (reason: unknown) => callback(statusOf(reason, open.context, logger)),
@@ -85,7 +86,7 @@ function requestsOf(call: ServerReadableStream<object, object>): AsyncIterable<o
 function serverStreamHandler(method: ServerStreamMethod, { calls, logger }: AdapterDependencies) {
   return (call: ServerWritableStream<object, object>): void => {
     const open = calls.begin(call);
-    sendAll(call, method(call.request, open.context), open.context)
+    sendAll(call, (context) => method(call.request, context), open.context)
       .then(
         () => call.end(),
         (reason: unknown) => call.emit('error', statusOf(reason, open.context, logger)),
@@ -97,10 +98,11 @@ function serverStreamHandler(method: ServerStreamMethod, { calls, logger }: Adap
 /** Sends each response, and holds the producer back while the client does not read (U4). */
 async function sendAll(
   call: ServerWritableStream<object, object>,
-  responses: AsyncIterable<object>,
-  { signal }: CallContext,
+  respond: (context: CallContext) => AsyncIterable<object>,
+  context: CallContext,
 ): Promise<void> {
-  for await (const response of responses) {
+  const { signal } = context;
+  for await (const response of respond(context)) {
     signal.throwIfAborted();
     if (!call.write(response)) await drained(call, signal);
   }

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import knex, { type Knex } from 'knex';
 import { Code } from '../common/code.js';
@@ -113,8 +113,10 @@ async function openingError(path: string, reason: unknown): Promise<StatusError>
   });
 }
 
+const notWritable = 'it cannot be written; check the permissions of the file and its folder';
+
 const faults = new Map([
-  ['SQLITE_READONLY', 'it cannot be written; check the permissions of the file and its folder'],
+  ['SQLITE_READONLY', notWritable],
   ['SQLITE_NOTADB', 'it is not a SQLite database; name another file'],
   ['SQLITE_CORRUPT', 'it is damaged; restore it, or name another file'],
   ['SQLITE_BUSY', 'it is in use by another process; stop that one, or name another file'],
@@ -123,16 +125,27 @@ const faults = new Map([
 async function fault(path: string, reason: unknown): Promise<string> {
   const code = errnoOf(reason) ?? '';
   if (code === 'SQLITE_CANTOPEN') return whyNotOpen(path);
+  // A file that may only be read comes out as this, for it cannot be locked.
+  if (code === 'SQLITE_IOERR' && !(await isWritable(path))) return notWritable;
   return faults.get(code) ?? (reason instanceof Error ? reason.message : String(reason));
 }
 
 async function whyNotOpen(path: string): Promise<string> {
   const found = await kindOf(path);
   if (found === 'folder') return 'it is a folder; name a file';
-  if (found === 'file') return 'permission denied';
+  if (found === 'file') return notWritable;
   const folder = dirname(path);
   if ((await kindOf(folder)) === 'folder') return `it cannot be made in ${folder}; check the permissions`;
   return `the folder ${folder} does not exist; make it first`;
+}
+
+async function isWritable(path: string): Promise<boolean> {
+  try {
+    await (await open(path, 'r+')).close();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function kindOf(path: string): Promise<'folder' | 'file' | undefined> {

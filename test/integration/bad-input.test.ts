@@ -27,8 +27,9 @@ describe('Bad input and bad luck', function () {
 
   function assertOneLine({ code, stderr }: Ended, expected: { code: number; text: RegExp }): void {
     assert.equal(code, expected.code, stderr);
-    assert.match(stderr, /^Error: [^\n]+\n$/);
-    assert.match(stderr, expected.text);
+    const said = stderr.replace(/^\{.*\}\n/gm, ''); // What a server logs besides.
+    assert.match(said, /^Error: [^\n]+\n$/);
+    assert.match(said, expected.text);
   }
 
   /** What a bot keeps of attempts that are over: nothing but its own files. */
@@ -143,7 +144,7 @@ describe('Bad input and bad luck', function () {
     const uploadFile = await site.bgd(['cas', 'upload-file', '--remote', url, site.path('inputs')]).ended;
 
     assertOneLine(uploadDir, { code: 2, text: /not a (directory|folder)/i });
-    assertOneLine(uploadFile, { code: 2, text: /directory|folder/i });
+    assertOneLine(uploadFile, { code: 2, text: /not a file/ });
   });
 
   it('never overwrites a folder with an output', async () => {
@@ -163,7 +164,7 @@ describe('Bad input and bad luck', function () {
     const second = await site.bgd(['server', 'start', '--listen', '127.0.0.1:0', '--data-dir', site.path('data')])
       .ended;
 
-    assertOneLine(second, { code: 5, text: /in use|another process|pid/i });
+    assertOneLine(second, { code: 2, text: /is in use by process \d+/ });
   });
 
   it('refuses a port that is taken', async () => {

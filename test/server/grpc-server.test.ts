@@ -80,6 +80,20 @@ describe('GrpcServer', () => {
     assert.equal(status.details[0]?.type_url, details[0]?.typeUrl);
   });
 
+  it('answers a call whose method throws before it has returned anything', async () => {
+    const caller = await start(
+      byteStream({
+        queryWriteStatus: () => {
+          throw new StatusError(Code.OutOfRange, 'at once');
+        },
+      }),
+    );
+
+    const error = await query(caller).catch((reason: unknown) => reason as ServiceError);
+
+    assert.equal(StatusError.from(error).message, '11 OUT_OF_RANGE: at once');
+  });
+
   it('hands the method the deadline, headers and RequestMetadata of the call', async () => {
     let seen: CallContext | undefined;
     const caller = await start(

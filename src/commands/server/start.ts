@@ -60,14 +60,13 @@ finish. A second one ends it at once.`;
     });
     const logger = await createLogger(flags);
     const listen = flags.listen === undefined ? {} : { listen: parseListenAddress(flags.listen) };
-    if (args.config === undefined) this.logToStderr(`keeping data in ${dataDir}`);
-    const onListening = (url: string): void => this.#announce(url);
+    const place = args.config === undefined ? `keeping data in ${dataDir}` : `as ${args.config} says`;
+    const onListening = (url: string): void => this.#announce(url, place);
     await runServer({ config, logger, onListening, ...listen }, this.signal);
   }
 
-  #announce(url: string): void {
-    if (this.jsonEnabled()) this.logJson({ url });
-    else this.log(`listening on ${url}`);
-    this.logToStderr(`serving on ${url}; next, start a worker: bgd bot host-tools --remote ${url}`);
+  #announce(url: string, place: string): void {
+    this.log(`listening on ${url}`);
+    this.logToStderr(`serving on ${url}, ${place}\nnext, start a worker: bgd bot host-tools --remote ${url}`);
   }
 }
