@@ -44,7 +44,7 @@ export interface RetryOptions {
 /** Delay before attempt `attempt` + 1: exponential with full jitter, so that many clients do not come back at once. */
 export function backOffMs(policy: RetryPolicy, attempt: number, random: () => number = Math.random): number {
   const ceiling = Math.min(policy.maxDelayMs, policy.initialDelayMs * 2 ** (attempt - 1));
-  return Math.round(ceiling * (0.5 + random() / 2));
+  return Math.round(ceiling * random());
 }
 
 /** Counts the failures of something that is tried again, and waits longer after each. */
