@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../helpers/temporary-directory.js';
 
 /** Locks the folder in its argument, says so, and waits. */
 const holder = `
-  const { FolderLock } = await import(${JSON.stringify(new URL('../../src/common/folder-lock.ts', import.meta.url).href)});
+  const { FolderLock } = await import(${JSON.stringify(new URL('../../src/common/folder-lock.js', import.meta.url).href)});
   await FolderLock.acquire(process.argv[1]);
   process.stdout.write('locked');
   setInterval(() => undefined, 1000);

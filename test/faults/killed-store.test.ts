@@ -13,9 +13,9 @@ const source = (path: string): string => JSON.stringify(new URL(`../../src/${pat
 
 /** Writes numbered blobs, small ones in batches and large ones as streams, and prints the number of each that is stored. */
 const writer = `
-  const { DiskBlobStore } = await import(${source('blobstore/backends/disk-blob-store.ts')});
-  const { Digest } = await import(${source('digest/digest.ts')});
-  const { bytesOnce } = await import(${source('common/async-iteration.ts')});
+  const { DiskBlobStore } = await import(${source('blobstore/backends/disk-blob-store.js')});
+  const { Digest } = await import(${source('digest/digest.js')});
+  const { bytesOnce } = await import(${source('common/async-iteration.js')});
   const store = await DiskBlobStore.open({ path: process.argv[1] });
   const blob = (text) => ({ data: Buffer.from(text), digest: Digest.of(Buffer.from(text)) });
   for (let first = Number(process.argv[2]); ; first += 20) {
