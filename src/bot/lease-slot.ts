@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { Code } from '../common/code.js';
+import { Code, codeName, codeOf } from '../common/code.js';
 import type { Logger } from '../common/logger.js';
 import { StatusError } from '../common/status-error.js';
 import { rwapi } from '../proto/index.js';
@@ -108,10 +108,11 @@ export class LeaseSlot {
     this.#options.onChange();
   }
 
-  #log({ id: lease, report: { status } }: HeldLease): void {
-    const { code, message } = status ?? {};
+  #log({ id: lease, work, report: { status } }: HeldLease): void {
+    const code = codeOf(status?.code);
+    const fields = { lease, code: codeName(code), ...(status?.message && { reason: status.message }) };
     const isWorkersFault = code === Code.Unavailable || code === Code.Internal || code === Code.Unknown;
-    if (isWorkersFault) this.#options.logger.warn({ lease, code, err: message }, 'Lease failed');
-    else this.#options.logger.debug({ lease, code }, 'Lease completed');
+    if (isWorkersFault && !work.signal.aborted) this.#options.logger.warn(fields, 'Lease failed');
+    else this.#options.logger.debug(fields, 'Lease completed');
   }
 }

@@ -11,60 +11,12 @@ import { silentLogger } from '../../src/common/logger.js';
 import { StatusError } from '../../src/common/status-error.js';
 import { Digest } from '../../src/digest/digest.js';
 import { SHA256 } from '../../src/digest/digest-function.js';
-import { packAny, unpackAny } from '../../src/proto/any.js';
+import { unpackAny } from '../../src/proto/any.js';
 import { reapi, rwapi } from '../../src/proto/index.js';
-import { GrpcServer } from '../../src/server/grpc-server.js';
-import { ByteStreamService } from '../../src/services/byte-stream-service.js';
-import type { CallContext } from '../../src/services/call-context.js';
-import { CapabilitiesService } from '../../src/services/capabilities-service.js';
-import { ContentAddressableStorageService } from '../../src/services/content-addressable-storage-service.js';
-import { InstanceRegistry } from '../../src/services/instance-registry.js';
+import type { GrpcServer } from '../../src/server/grpc-server.js';
 import { chunks } from '../helpers/chunks.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
-
-const { PENDING, ACTIVE, COMPLETED } = rwapi.LeaseState;
-
-/** Hands out the leases it is given, one a session, and notes what comes back. */
-class LeaseDealer {
-  readonly botIds = new Set<string>();
-  readonly reports = new Map<string, rwapi.Lease.$Properties>();
-  readonly statuses: rwapi.BotStatus[] = [];
-  readonly #waiting: rwapi.Lease.$Properties[] = [];
-  readonly #refusal: StatusError | undefined;
-
-  constructor(refusal?: StatusError) {
-    this.#refusal = refusal;
-  }
-
-  offer(id: string, action: Digest): void {
-    const payload = packAny('build.bazel.remote.execution.v2.Digest', reapi.Digest, action.toProto());
-    this.#waiting.push({ id, state: PENDING, payload });
-  }
-
-  async createBotSession({ botSession }: rwapi.CreateBotSessionRequest): Promise<rwapi.BotSession.$Properties> {
-    if (this.#refusal) throw this.#refusal;
-    this.botIds.add(botSession?.botId ?? '');
-    return { ...botSession, name: `sessions/${botSession?.botId ?? ''}` };
-  }
-
-  async updateBotSession(
-    request: rwapi.UpdateBotSessionRequest,
-    { signal }: CallContext,
-  ): Promise<rwapi.BotSession.$Properties> {
-    const session = rwapi.BotSession.fromObject(request.botSession ?? {});
-    this.statuses.push(session.status);
-    for (const lease of session.leases) if (lease.state === COMPLETED) this.reports.set(lease.id ?? '', lease);
-    const running = session.leases.filter(({ state }) => state === ACTIVE);
-    if (session.status === rwapi.BotStatus.BOT_TERMINATING) return this.#answer(session, running);
-    // Held until there is something to tell, as a long poll is.
-    while ((running.length > 0 || this.#waiting.length === 0) && !signal.aborted) await delay(10);
-    return this.#answer(session, running.length > 0 ? running : this.#waiting.splice(0, 1));
-  }
-
-  #answer({ name, botId }: rwapi.BotSession, leases: rwapi.Lease.$Properties[]): rwapi.BotSession.$Properties {
-    return { name, botId, leases };
-  }
-}
+import { LeaseDealer } from './lease-dealer.js';
 
 describe('runBot', () => {
   let folder: Awaited<ReturnType<typeof temporaryDirectory>>;
@@ -89,18 +41,8 @@ describe('runBot', () => {
     await folder[Symbol.asyncDispose]();
   });
 
-  async function serve(bots: object, port = 0): Promise<GrpcServer> {
-    const registry = new InstanceRegistry(new Map([['main', { blobs }]]));
-    server = await GrpcServer.listen({
-      addresses: [{ host: '127.0.0.1', port }],
-      logger: silentLogger,
-      services: {
-        'build.bazel.remote.execution.v2.Capabilities': new CapabilitiesService(registry),
-        'build.bazel.remote.execution.v2.ContentAddressableStorage': new ContentAddressableStorageService(registry),
-        'google.bytestream.ByteStream': new ByteStreamService(registry),
-        'google.devtools.remoteworkers.v1test2.Bots': bots,
-      },
-    });
+  async function serve(bots: LeaseDealer, port = 0): Promise<GrpcServer> {
+    server = await bots.listen(blobs, port);
     return server;
   }
 
@@ -181,7 +123,7 @@ describe('runBot', () => {
 
     await untilReported(bots, 3);
 
-    const ids = [...bots.botIds].sort();
+    const ids = bots.botIds;
     assert.equal(ids.length, 3);
     const [, name = ''] = /^(main\..+\.[0-9a-f]{8})\/1$/.exec(ids[0]!) ?? [];
     assert.deepEqual(ids, [`${name}/1`, `${name}/2`, `${name}/3`]);
@@ -205,7 +147,7 @@ describe('runBot', () => {
 
     const [result] = await untilReported(bots, 1);
     assert.equal(result?.outputFiles.length, 1);
-    assert.equal(bots.botIds.size, 1);
+    assert.equal(bots.botIds.length, 1);
   });
 
   it('drains: it finishes, reports, says goodbye, and leaves nothing in its folder', async () => {
