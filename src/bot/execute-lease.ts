@@ -4,14 +4,11 @@ import { Digest } from '../digest/digest.js';
 import { digestFunctionOf } from '../digest/digest-function.js';
 import { isAny, packAny, unpackAny, type AnyMessage } from '../proto/any.js';
 import { reapi, type rwapi } from '../proto/index.js';
+import { messageNames } from '../proto/wire-names.js';
 import type { ActionExecutor, ActionRequest } from './action-executor.js';
 
 /** How a lease ended, in the words of the Bots service. */
 export type LeaseReport = Pick<rwapi.Lease.$Properties, 'status' | 'result'>;
-
-const actionName = 'build.bazel.remote.execution.v2.Action';
-const digestName = 'build.bazel.remote.execution.v2.Digest';
-const actionResultName = 'build.bazel.remote.execution.v2.ActionResult';
 
 /** Executes what a lease carries. Never rejects: whatever goes wrong is the status of the report (RW-10). */
 export async function executeLease(
@@ -22,7 +19,7 @@ export async function executeLease(
   try {
     signal.throwIfAborted();
     const { result, fault } = await executor.execute(readPayload(payload), signal);
-    return { status: statusOf(fault), result: packAny(actionResultName, reapi.ActionResult, result) };
+    return { status: statusOf(fault), result: packAny(messageNames.actionResult, reapi.ActionResult, result) };
   } catch (reason) {
     return { status: statusOf(workerFault(StatusError.from(signal.aborted ? signal.reason : reason))) };
   }
@@ -30,12 +27,12 @@ export async function executeLease(
 
 /** RW-8: a Digest of an Action, or the Action itself. Leases carry no digest function, so it is inferred (RW-9). */
 function readPayload(payload: AnyMessage | null | undefined): ActionRequest {
-  if (isAny(payload, actionName)) {
-    const action = unpackAny(actionName, reapi.Action, payload);
+  if (isAny(payload, messageNames.action)) {
+    const action = unpackAny(messageNames.action, reapi.Action, payload);
     const fn = digestFunctionOf(0, action?.commandDigest?.hash);
     return { digest: Digest.of(payload?.value ?? new Uint8Array(), fn), action };
   }
-  const digest = unpackAny(digestName, reapi.Digest, payload);
+  const digest = unpackAny(messageNames.digest, reapi.Digest, payload);
   if (digest) return { digest: Digest.fromProto(digest, digestFunctionOf(0, digest.hash)), action: undefined };
   const found = JSON.stringify(payload?.type_url ?? '');
   throw new StatusError(

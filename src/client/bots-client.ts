@@ -1,4 +1,5 @@
 import type { rwapi } from '../proto/index.js';
+import { headerNames } from '../proto/wire-names.js';
 import type { Channel } from './channel.js';
 import { methods } from './method.js';
 
@@ -37,7 +38,7 @@ export class BotsClient {
     { deadlineMs, holdBusy = false }: UpdateOptions,
     signal?: AbortSignal,
   ): Promise<rwapi.BotSession> {
-    const options = { timeoutMs: deadlineMs, headers: holdBusy ? { 'bgd-hold-busy': '1' } : {} };
+    const options = { timeoutMs: deadlineMs, headers: holdBusy ? { [headerNames.holdBusy]: '1' } : {} };
     return this.#channel.unary(methods.updateBotSession, request, options, signal);
   }
 }

@@ -1,6 +1,7 @@
 import type { MethodDefinition } from '@grpc/grpc-js';
 import type { bytestream, longrunning, reapi, rwapi, wellknown } from '../proto/index.js';
 import { serviceDefinition } from '../proto/service-definition.js';
+import { serviceNames } from '../proto/wire-names.js';
 
 /** A method of a service with the types of its messages; looked up when it is first called. */
 export type Method<Request extends object, Response extends object> = () => MethodDefinition<Request, Response>;
@@ -16,17 +17,12 @@ function method<Request extends object, Response extends object>(
   };
 }
 
-const cas = 'build.bazel.remote.execution.v2.ContentAddressableStorage';
-const actionCache = 'build.bazel.remote.execution.v2.ActionCache';
-const execution = 'build.bazel.remote.execution.v2.Execution';
-const operations = 'google.longrunning.Operations';
-const bots = 'google.devtools.remoteworkers.v1test2.Bots';
-const byteStream = 'google.bytestream.ByteStream';
+const { capabilities, cas, actionCache, execution, operations, bots, byteStream } = serviceNames;
 
 /** The methods that this library calls. */
 export const methods = {
   getCapabilities: method<reapi.GetCapabilitiesRequest.$Properties, reapi.ServerCapabilities>(
-    'build.bazel.remote.execution.v2.Capabilities',
+    capabilities,
     'getCapabilities',
   ),
 

@@ -1,9 +1,10 @@
 import type { ChannelCredentials, credentials as grpcCredentials } from '@grpc/grpc-js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
+import { headerNames } from '../proto/wire-names.js';
 import { Channel } from './channel.js';
 import { parseEndpoint, type Endpoint } from './endpoint.js';
-import { encodeRequestMetadata, requestMetadataHeader, type RequestIds } from './request-metadata.js';
+import { encodeRequestMetadata, type RequestIds } from './request-metadata.js';
 
 /** PEM texts for a TLS connection. */
 export interface TlsFiles {
@@ -57,7 +58,7 @@ export async function openChannel(options: ChannelOptions): Promise<Channel> {
   // Loaded here, because most commands of a command line never get so far.
   const { Client, Metadata, credentials } = await import('@grpc/grpc-js');
   const metadata = new Metadata();
-  metadata.set(requestMetadataHeader, encodeRequestMetadata(options.requestMetadata));
+  metadata.set(headerNames.requestMetadata, encodeRequestMetadata(options.requestMetadata));
   if (authorization !== undefined) metadata.set('authorization', authorization);
   const client = new Client(
     endpoint.target,

@@ -1,20 +1,19 @@
 import type { StatusError } from '../common/status-error.js';
 import { unpackAny } from '../proto/any.js';
 import { reapi, type longrunning } from '../proto/index.js';
+import { messageNames } from '../proto/wire-names.js';
 import { statusErrorOfMessage } from './error-details.js';
-
-const packageName = 'build.bazel.remote.execution.v2';
 
 /** The stage and digest of an operation; `undefined` if it carries none. */
 export function executeMetadataOf(
   operation: longrunning.Operation.$Properties,
 ): reapi.ExecuteOperationMetadata | undefined {
-  return unpackAny(`${packageName}.ExecuteOperationMetadata`, reapi.ExecuteOperationMetadata, operation.metadata);
+  return unpackAny(messageNames.executeOperationMetadata, reapi.ExecuteOperationMetadata, operation.metadata);
 }
 
 /** The response of a finished operation; `undefined` while it runs, or if it failed without one. */
 export function executeResponseOf(operation: longrunning.Operation.$Properties): reapi.ExecuteResponse | undefined {
-  return unpackAny(`${packageName}.ExecuteResponse`, reapi.ExecuteResponse, operation.response);
+  return unpackAny(messageNames.executeResponse, reapi.ExecuteResponse, operation.response);
 }
 
 /**

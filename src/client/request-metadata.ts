@@ -1,9 +1,6 @@
 import { createRequire } from 'node:module';
 import { reapi } from '../proto/index.js';
 
-/** The binary header in which every call says who makes it and what for (RM-1). */
-export const requestMetadataHeader = 'build.bazel.remote.execution.v2.requestmetadata-bin';
-
 /** What a caller may say of itself; servers show it in logs and lists. */
 export interface RequestIds {
   readonly actionId?: string;
@@ -11,7 +8,7 @@ export interface RequestIds {
   readonly correlatedInvocationsId?: string;
 }
 
-/** Encodes the header's value. */
+/** Encodes the value of the header in which every call says who makes it and what for (RM-1). */
 export function encodeRequestMetadata(ids: RequestIds = {}): Buffer {
   const toolDetails = { toolName: 'bgd', toolVersion: toolVersion() };
   return Buffer.from(reapi.RequestMetadata.encode({ ...ids, toolDetails }).finish());

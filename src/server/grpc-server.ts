@@ -4,8 +4,10 @@ import { type Clock, systemClock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
 import { StatusError } from '../common/status-error.js';
 import { serviceDefinition } from '../proto/service-definition.js';
+import { serviceNames } from '../proto/wire-names.js';
 import { adaptService } from '../services/grpc-adapter.js';
 import { HealthService } from '../services/health-service.js';
+import { maxReceivedMessageBytes } from '../services/limits.js';
 import { OpenCalls } from '../services/open-calls.js';
 import { withLargeWindows } from './large-windows.js';
 import { type ListenAddress, bindTarget, urlOf } from './listen-address.js';
@@ -29,7 +31,7 @@ export interface GrpcServerOptions {
 const windowBytes = 8 * 1024 * 1024;
 
 const channelOptions = {
-  'grpc.max_receive_message_length': 16 * 1024 * 1024,
+  'grpc.max_receive_message_length': maxReceivedMessageBytes,
   'grpc.max_send_message_length': -1,
   'grpc.max_concurrent_streams': 10_000,
   // U1: peers that vanish without a word are noticed; connections age out, with time to finish.
@@ -70,7 +72,7 @@ export class GrpcServer implements AsyncDisposable {
     const server = new Server(channelOptions);
     const calls = new OpenCalls();
     const health = new HealthService(Object.keys(services));
-    for (const [name, service] of Object.entries({ ...services, 'grpc.health.v1.Health': health })) {
+    for (const [name, service] of Object.entries({ ...services, [serviceNames.health]: health })) {
       const definition = serviceDefinition(name);
       server.addService(definition, adaptService(definition, service, { calls, logger }));
     }

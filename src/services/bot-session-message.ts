@@ -1,12 +1,11 @@
 import { packAny, unpackAny, type AnyMessage } from '../proto/any.js';
 import { reapi, rwapi } from '../proto/index.js';
 import { secondsAndNanosOf } from '../proto/timestamp.js';
+import { messageNames } from '../proto/wire-names.js';
 import type { Session } from '../scheduler/job-store.js';
 import { LeaseState, isRunning } from '../scheduler/lease.js';
 import type { ReportedLease } from '../scheduler/lease-judge.js';
 import type { OfferedProperties } from '../scheduler/platform.js';
-
-const reapiPackage = 'build.bazel.remote.execution.v2';
 
 /** What a worker offers (RW-11): the properties of its first device and its own; a config without value takes any. */
 export function offeredBy(worker: rwapi.Worker.$Properties | null | undefined): OfferedProperties {
@@ -54,7 +53,7 @@ export function botSessionMessage(
       ...leases.map(({ id, state, actionDigest }) => ({
         id,
         state: wireStates[state],
-        payload: packAny(`${reapiPackage}.Digest`, reapi.Digest, actionDigest.toProto()),
+        payload: packAny(messageNames.digest, reapi.Digest, actionDigest.toProto()),
       })),
       ...strangers.map(({ id }) => ({ id, state: rwapi.LeaseState.CANCELLED })),
     ],
@@ -75,7 +74,7 @@ function stateOf(state: number | null | undefined): LeaseState {
 
 function resultOf(result: AnyMessage | null | undefined): reapi.ActionResult | undefined {
   try {
-    return unpackAny(`${reapiPackage}.ActionResult`, reapi.ActionResult, result);
+    return unpackAny(messageNames.actionResult, reapi.ActionResult, result);
   } catch {
     return undefined;
   }

@@ -2,13 +2,11 @@ import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { checkInstanceName } from '../digest/instance-name.js';
 import { rwapi } from '../proto/index.js';
+import { headerNames } from '../proto/wire-names.js';
 import { botSessionMessage, offeredBy, reportedLeases } from './bot-session-message.js';
 import type { CallContext } from './call-context.js';
 import type { InstanceRegistry } from './instance-registry.js';
 import { storeInlineOutputs } from './store-inline-outputs.js';
-
-/** A bot asks with it to be held although it is busy; it must then break off the call when it has something to report. */
-const holdBusyHeader = 'bgd-hold-busy';
 
 /** Serves `Bots`: registers workers and hands out Leases. An idle worker's update is held until there is work (RW-5). */
 export class BotsService {
@@ -47,7 +45,7 @@ export class BotsService {
         reports,
         storeInlined: (result, fn) => storeInlineOutputs(blobs, result, fn),
         deadlineMs: context.deadlineMs,
-        holdsBusy: context.header(holdBusyHeader) === '1',
+        holdsBusy: context.header(headerNames.holdBusy) === '1',
       },
       context.signal,
     );

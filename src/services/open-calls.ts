@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { reapi } from '../proto/index.js';
+import { headerNames } from '../proto/wire-names.js';
 import type { CallContext } from './call-context.js';
 
 /** What the adapter needs of a grpc-js call, whichever of the four kinds it is. */
@@ -19,9 +20,6 @@ export interface OpenCall {
   /** Told when the handler has settled: runs the termination hooks that have not run yet. */
   settle(): void;
 }
-
-/** The header of RM-1. */
-const requestMetadataHeader = 'build.bazel.remote.execution.v2.requestmetadata-bin';
 
 /** Keeps account of the calls under way, so that a server can stop without cutting them off. */
 export class OpenCalls {
@@ -87,7 +85,7 @@ function contextOf(call: ServerCall, signal: AbortSignal, hooks: (() => void)[])
 
 /** RM-1: optional, and ignored when it does not decode. */
 function requestMetadataOf(call: ServerCall): reapi.RequestMetadata | undefined {
-  const [header] = call.metadata.get(requestMetadataHeader);
+  const [header] = call.metadata.get(headerNames.requestMetadata);
   if (!Buffer.isBuffer(header)) return undefined;
   try {
     return reapi.RequestMetadata.decode(header);

@@ -1,12 +1,12 @@
 import { packAny } from '../proto/any.js';
 import { reapi, type longrunning } from '../proto/index.js';
 import { secondsAndNanosOf } from '../proto/timestamp.js';
+import { messageNames } from '../proto/wire-names.js';
 import type { Operation } from '../scheduler/job-store.js';
 import { Stage } from '../scheduler/stage.js';
 import { inlineOutputs, type InlineHints, type InlineOptions } from './inline-outputs.js';
 import { operationName } from './operation-name.js';
 
-const reapiPackage = 'build.bazel.remote.execution.v2';
 const functions = reapi.DigestFunction.Value;
 const { QUEUED, EXECUTING, COMPLETED } = reapi.ExecutionStage.Value;
 const wireStages: Readonly<Record<Stage, reapi.ExecutionStage.Value>> = {
@@ -14,7 +14,6 @@ const wireStages: Readonly<Record<Stage, reapi.ExecutionStage.Value>> = {
   [Stage.Executing]: EXECUTING,
   [Stage.Completed]: COMPLETED,
 };
-const responseType = `${reapiPackage}.ExecuteResponse`;
 
 /** The state of an Operation as clients read it, with what they wanted inlined. Never an `error` (EX-2). */
 export async function operationMessage(
@@ -31,7 +30,7 @@ export async function operationMessage(
   };
   return {
     name: operationName(operation),
-    metadata: packAny(`${reapiPackage}.ExecuteOperationMetadata`, reapi.ExecuteOperationMetadata, metadata),
+    metadata: packAny(messageNames.executeOperationMetadata, reapi.ExecuteOperationMetadata, metadata),
     done: response !== undefined,
     ...(response && {
       response: await packResponse(operation, response, { blobs, fn: actionDigest.function }, signal),
@@ -58,7 +57,7 @@ async function packResponse(
   const wanted = JSON.parse(hints) as InlineHints;
   const isAsIs = Object.keys(wanted).length === 0;
   const response = isAsIs ? undefined : reapi.ExecuteResponse.decode(encoded);
-  if (!response?.result) return { type_url: `type.googleapis.com/${responseType}`, value: encoded };
+  if (!response?.result) return { type_url: `type.googleapis.com/${messageNames.executeResponse}`, value: encoded };
   const result = await inlineOutputs(response.result, wanted, options, signal);
-  return packAny(responseType, reapi.ExecuteResponse, Object.assign(response, { result }));
+  return packAny(messageNames.executeResponse, reapi.ExecuteResponse, Object.assign(response, { result }));
 }
