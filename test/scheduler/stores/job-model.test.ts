@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import type { JobStore, Operation, Session } from '../../../src/scheduler/job-store.js';
+import { LeaseState } from '../../../src/scheduler/lease.js';
+import { Stage } from '../../../src/scheduler/stage.js';
+import { FakeClock } from '../../helpers/fake-clock.js';
+import { active, done, failed, keepaliveMs, newJob, newOperation, newSession, newUpdate } from '../../helpers/jobs.js';
+import { openJobStore } from '../../helpers/open-job-store.js';
+
+const botIds = ['one', 'two', 'three'] as const;
+const actions = ['a', 'b', 'c', 'd'] as const;
+
+/** A system of clients and bots that do whatever they like, and what was seen of it. */
+class World {
+  readonly store: JobStore;
+  readonly clock: FakeClock;
+  readonly #sessions = new Map<string, Session>();
+  /** Leases that any bot has ever been given, the old ones included. */
+  readonly #leaseIds: string[] = [];
+  readonly #operations: Operation[] = [];
+  readonly #ends = new Map<string, string>();
+  #results = 0;
+
+  constructor(store: JobStore, clock: FakeClock) {
+    this.store = store;
+    this.clock = clock;
+  }
+
+  async add(action: string, isShared: boolean): Promise<void> {
+    this.#operations.push(await this.store.operations.add(newJob(action, { isShared }), newOperation(), 1_000));
+  }
+
+  async cancel(index: number): Promise<void> {
+    const operation = this.#operations[index % Math.max(1, this.#operations.length)];
+    if (operation) await this.store.operations.cancel(operation.id);
+  }
+
+  async open(botId: string): Promise<void> {
+    this.#sessions.set(botId, await this.store.sessions.open(newSession(botId)));
+  }
+
+  async claim(botId: string): Promise<void> {
+    const session = this.#sessions.get(botId);
+    if (!session) return;
+    this.#note(botId, await this.store.sessions.claim(session.name, session.revision, keepaliveMs));
+  }
+
+  async hangUp(botId: string): Promise<void> {
+    const session = this.#sessions.get(botId);
+    if (session) await this.store.sessions.hangUp(session.name, session.revision, 15_000);
+  }
+
+  /** Reports on a Lease, be it the bot's own, an old one, or another bot's. */
+  async report(
+    botId: string,
+    lease: number,
+    kind: 'active' | 'done' | 'failed' | 'cancelled' | 'nothing',
+  ): Promise<void> {
+    const session = this.#sessions.get(botId);
+    const id = this.#leaseIds.at(-1 - (lease % Math.max(1, this.#leaseIds.length)));
+    if (!session || id === undefined) return;
+    this.#results += 1;
+    const reports = {
+      active: [active(id)],
+      done: [done(id, `result ${this.#results}`)],
+      failed: [failed(id, 'fault')],
+      cancelled: [{ id, state: LeaseState.Cancelled }],
+      nothing: [],
+    }[kind];
+    try {
+      this.#note(botId, await this.store.sessions.update(newUpdate(session.name, botId, { reports })));
+    } catch {
+      this.#sessions.delete(botId);
+    }
+  }
+
+  async pass(ms: number): Promise<void> {
+    this.clock.advance(ms);
+    await this.store.upkeep.expireSessions();
+  }
+
+  /** What must hold at every moment (D7). */
+  async check(): Promise<void> {
+    const held = new Map<string, string>();
+    for (const [botId, { leases }] of await this.#openSessions()) {
+      for (const { id, state } of leases) {
+        if (state === LeaseState.Cancelled) continue;
+        assert.ok(!held.has(id), 'A lease is held by two bots');
+        held.set(id, botId);
+      }
+    }
+    for (const { id } of this.#operations) {
+      const operation = await this.store.operations.find(id);
+      assert.ok(operation, 'An operation is lost');
+      const end = operation.response && Buffer.from(operation.response).toString('hex');
+      assert.equal(operation.stage === Stage.Completed, end !== undefined);
+      const first = this.#ends.get(id) ?? end;
+      assert.equal(end, first, 'An operation has changed after its end');
+      if (first !== undefined) this.#ends.set(id, first);
+    }
+  }
+
+  /** A good bot comes, and everything must come to an end. */
+  async finish(): Promise<void> {
+    await this.pass(10 * keepaliveMs);
+    let session = await this.store.sessions.open(newSession('good'));
+    for (;;) {
+      const claimed = await this.store.sessions.claim(session.name, session.revision, keepaliveMs);
+      if (!claimed) break;
+      const reports = claimed.leases.map(({ id }) => done(id, 'good'));
+      session = await this.store.sessions.update(newUpdate(session.name, 'good', { reports }));
+    }
+    await this.check();
+    for (const { id } of this.#operations) assert.ok(this.#ends.has(id), 'An operation never ends');
+  }
+
+  #note(botId: string, session: Session | undefined): void {
+    if (!session) return;
+    this.#sessions.set(botId, session);
+    for (const { id } of session.leases) if (!this.#leaseIds.includes(id)) this.#leaseIds.push(id);
+  }
+
+  async #openSessions(): Promise<[string, Session][]> {
+    const found: [string, Session][] = [];
+    for (const [botId, { name, revision }] of this.#sessions) {
+      const session = await this.store.sessions.touch(name, revision, keepaliveMs);
+      if (session) found.push([botId, session]);
+    }
+    return found;
+  }
+}
+
+const botId = fc.constantFrom(...botIds);
+const step: fc.Arbitrary<(world: World) => Promise<void>> = fc.oneof(
+  fc.tuple(fc.constantFrom(...actions), fc.boolean()).map(
+    ([action, isShared]) =>
+      (world: World) =>
+        world.add(action, isShared),
+  ),
+  fc.nat(9).map((index) => (world: World) => world.cancel(index)),
+  botId.map((bot) => (world: World) => world.open(bot)),
+  botId.map((bot) => (world: World) => world.claim(bot)),
+  botId.map((bot) => (world: World) => world.hangUp(bot)),
+  fc.tuple(botId, fc.nat(4), fc.constantFrom('active', 'active', 'done', 'failed', 'cancelled', 'nothing')).map(
+    ([bot, lease, kind]) =>
+      (world: World) =>
+        world.report(bot, lease, kind),
+  ),
+  fc.constantFrom(1_000, 20_000, keepaliveMs).map((ms) => (world: World) => world.pass(ms)),
+);
+
+describe('SqlJobStore, whatever clients and bots do', function () {
+  this.timeout(60_000);
+
+  it('ends every operation, each once and for good (D7)', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
+        const clock = new FakeClock();
+        await using opened = await openJobStore(clock);
+        const world = new World(opened.store, clock);
+        for (const each of steps) {
+          await each(world);
+          await world.check();
+        }
+        await world.finish();
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
