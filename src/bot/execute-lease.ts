@@ -4,6 +4,7 @@ import { Digest } from '../digest/digest.js';
 import { digestFunctionOf } from '../digest/digest-function.js';
 import { isAny, packAny, unpackAny, type AnyMessage } from '../proto/any.js';
 import { reapi, type rwapi } from '../proto/index.js';
+import { statusMessageOf } from '../proto/status.js';
 import { messageNames } from '../proto/wire-names.js';
 import type { ActionExecutor, ActionRequest } from './action-executor.js';
 
@@ -19,9 +20,9 @@ export async function executeLease(
   try {
     signal.throwIfAborted();
     const { result, fault } = await executor.execute(readPayload(payload), signal);
-    return { status: statusOf(fault), result: packAny(messageNames.actionResult, reapi.ActionResult, result) };
+    return { status: statusMessageOf(fault), result: packAny(messageNames.actionResult, reapi.ActionResult, result) };
   } catch (reason) {
-    return { status: statusOf(workerFault(StatusError.from(signal.aborted ? signal.reason : reason))) };
+    return { status: statusMessageOf(workerFault(StatusError.from(signal.aborted ? signal.reason : reason))) };
   }
 }
 
@@ -54,10 +55,4 @@ const ofTheWorker: ReadonlySet<Code> = new Set([
 /** Without a result these mean that the worker failed, which somebody else may not: UNAVAILABLE has the job repeated. */
 function workerFault(error: StatusError): StatusError {
   return ofTheWorker.has(error.code) ? new StatusError(Code.Unavailable, error.message, { cause: error }) : error;
-}
-
-function statusOf(error: StatusError | undefined): NonNullable<LeaseReport['status']> {
-  if (!error) return { code: Code.Ok };
-  const { code, message } = error;
-  return { code, message, details: error.details.map(({ typeUrl, value }) => ({ type_url: typeUrl, value })) };
 }

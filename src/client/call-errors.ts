@@ -2,7 +2,7 @@ import type { ServiceError } from '@grpc/grpc-js';
 import { Code, codeOf } from '../common/code.js';
 import { StatusError, type StatusDetail } from '../common/status-error.js';
 import { rpc } from '../proto/index.js';
-import { statusDetails } from './error-details.js';
+import { statusDetails } from '../proto/status.js';
 
 /** The call never reached a gRPC server: nothing listens there, or something else does. */
 export class UnreachableError extends StatusError {

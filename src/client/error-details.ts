@@ -1,5 +1,5 @@
-import { Code, codeName, codeOf } from '../common/code.js';
-import { StatusError, type StatusDetail } from '../common/status-error.js';
+import { Code } from '../common/code.js';
+import { StatusError } from '../common/status-error.js';
 import type { Digest } from '../digest/digest.js';
 import { parseReadResource } from '../digest/resource-name.js';
 import { unpackAny, type MessageType } from '../proto/any.js';
@@ -29,21 +29,6 @@ export function missingBlobsOf(reason: unknown): Digest[] {
     digests.push(digest);
   }
   return digests;
-}
-
-/** The failure that a status inside of a message tells of; `undefined` if it tells of success. */
-export function statusErrorOfMessage(status: rpc.Status.$Properties | null | undefined): StatusError | undefined {
-  const code = codeOf(status?.code);
-  if (!status || code === Code.Ok) return undefined;
-  return new StatusError(code, status.message ?? codeName(code), { details: statusDetails(status) });
-}
-
-/** The details of a status message as a {@link StatusError} carries them. */
-export function statusDetails(status: rpc.Status.$Properties): readonly StatusDetail[] {
-  return (status.details ?? []).map(({ type_url: typeUrl, value }) => ({
-    typeUrl: typeUrl ?? '',
-    value: value ?? new Uint8Array(),
-  }));
 }
 
 function digestOf(subject: string): Digest | undefined {

@@ -1,8 +1,8 @@
 import type { StatusError } from '../common/status-error.js';
 import { unpackAny } from '../proto/any.js';
 import { reapi, type longrunning } from '../proto/index.js';
+import { statusErrorOfMessage } from '../proto/status.js';
 import { messageNames } from '../proto/wire-names.js';
-import { statusErrorOfMessage } from './error-details.js';
 
 /** The stage and digest of an operation; `undefined` if it carries none. */
 export function executeMetadataOf(

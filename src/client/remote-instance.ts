@@ -2,7 +2,7 @@ import { systemClock, type Clock } from '../common/clock.js';
 import { defaultRetryPolicy, retry, type RetryOptions, type RetryPolicy } from '../common/retry.js';
 import type { Digest } from '../digest/digest.js';
 import { reapi } from '../proto/index.js';
-import type { Channel, CallOptions } from './channel.js';
+import type { Channel } from './channel.js';
 import { retryDelayMsOf } from './error-details.js';
 import type { Method } from './method.js';
 
@@ -32,12 +32,10 @@ export function callUnary<Request extends object, Response extends object>(
   request: Request,
   signal?: AbortSignal,
 ): Promise<Response> {
-  const options: CallOptions = {};
-  return retry(() => remote.channel.unary(method, request, options, signal), retryOptionsOf(remote), signal);
+  return retry(() => remote.channel.unary(method, request, {}, signal), retryOptionsOf(remote), signal);
 }
 
 /** The digest function of a request about `digest`; stated always, for some cannot be told by their hashes (DIG-5). */
 export function functionValueOf(digest: Digest | undefined): reapi.DigestFunction.Value {
-  const { Value } = reapi.DigestFunction;
-  return digest ? Value[digest.function.name as keyof typeof Value] : Value.UNKNOWN;
+  return digest?.function.value ?? reapi.DigestFunction.Value.UNKNOWN;
 }

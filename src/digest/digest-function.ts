@@ -16,7 +16,7 @@ export interface DigestFunction {
   /** The protocol's name, such as `SHA256`. */
   readonly name: string;
   /** The number in `DigestFunction.Value`. */
-  readonly value: number;
+  readonly value: reapi.DigestFunction.Value;
   readonly hexLength: number;
   /** Names this function in keys, file names and printed digests, in lower case. */
   readonly segment: string;
@@ -34,7 +34,7 @@ export interface DigestFunction {
 
 const lowerHex = /^[0-9a-f]*$/;
 
-function nodeFunction(name: string, value: number, hexLength: number): DigestFunction {
+function nodeFunction(name: string, value: reapi.DigestFunction.Value, hexLength: number): DigestFunction {
   const algorithm = name.toLowerCase();
   return {
     name,
@@ -76,7 +76,7 @@ export function digestFunctionOf(value: number | null | undefined, sampleHash?: 
       `Digest hash ${JSON.stringify(sampleHash.slice(0, 140))} has ${sampleHash.length} characters, which fits none of ${offered()}`,
     );
   }
-  const found = digestFunctions.find((fn) => fn.value === value);
+  const found = digestFunctions.find((fn) => (fn.value as number) === value);
   if (found) return found;
   const name = Value[value] ?? `number ${value}`;
   throw new StatusError(Code.InvalidArgument, `Digest function ${name} is not offered here; offered are ${offered()}`);

@@ -7,6 +7,7 @@ import { WeightedSemaphore } from '../common/weighted-semaphore.js';
 import { Digest, type DigestMessage } from '../digest/digest.js';
 import { digestFunctionOf } from '../digest/digest-function.js';
 import { reapi } from '../proto/index.js';
+import { statusMessageOf } from '../proto/status.js';
 import type { CallContext } from './call-context.js';
 import type { InstanceRegistry } from './instance-registry.js';
 import { batchEntryOverheadBytes, maxBatchBytesInFlight, maxBatchTotalSizeBytes } from './limits.js';
@@ -58,7 +59,7 @@ export class ContentAddressableStorageService {
     const outcomes = (await blobs.writeBatch(good, context.signal)).values();
     const responses = parsed.map((entry, index) => {
       const failure = entry instanceof StatusError ? entry : outcomes.next().value;
-      return { digest: requests[index]?.digest ?? null, status: statusOf(failure) };
+      return { digest: requests[index]?.digest ?? null, status: statusMessageOf(failure) };
     });
     return { responses };
   }
@@ -117,10 +118,10 @@ async function readEntry(
 ): Promise<reapi.BatchReadBlobsResponse.Response.$Properties> {
   try {
     const digest = Digest.fromProto(message, digestFunctionOf(digestFunction, message.hash));
-    return { digest: message, data: await readBlob(blobs, digest, signal), status: statusOf(undefined) };
+    return { digest: message, data: await readBlob(blobs, digest, signal), status: statusMessageOf(undefined) };
   } catch (reason) {
     signal.throwIfAborted();
-    return { digest: message, status: statusOf(StatusError.from(reason)) };
+    return { digest: message, status: statusMessageOf(StatusError.from(reason)) };
   }
 }
 
@@ -140,8 +141,4 @@ function attempt<T>(task: () => T): T | StatusError {
   } catch (reason) {
     return StatusError.from(reason);
   }
-}
-
-function statusOf(failure: StatusError | undefined): { code: number; message: string } {
-  return failure ? { code: failure.code, message: failure.message } : { code: Code.Ok, message: '' };
 }

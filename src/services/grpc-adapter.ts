@@ -11,6 +11,7 @@ import { Code } from '../common/code.js';
 import type { Logger } from '../common/logger.js';
 import { StatusError } from '../common/status-error.js';
 import { rpc } from '../proto/index.js';
+import { statusMessageOf } from '../proto/status.js';
 import type { CallContext } from './call-context.js';
 import type { OpenCalls, ServerCall } from './open-calls.js';
 
@@ -129,11 +130,7 @@ function statusOf(reason: unknown, context: CallContext, logger: Logger): Error 
   if (isUnknown) logger.error({ err: reason, path: context.path, peer: context.peer }, 'Call failed');
   const metadata = new Metadata();
   if (details.length > 0) {
-    const status = rpc.Status.encode({
-      code,
-      message,
-      details: details.map(({ typeUrl, value }) => ({ type_url: typeUrl, value })),
-    }).finish();
+    const status = rpc.Status.encode(statusMessageOf(error)).finish();
     metadata.set('grpc-status-details-bin', Buffer.from(status));
   }
   return Object.assign(new Error(message), { code, details: message, metadata });

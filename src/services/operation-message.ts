@@ -7,7 +7,6 @@ import { Stage } from '../scheduler/stage.js';
 import { inlineOutputs, type InlineHints, type InlineOptions } from './inline-outputs.js';
 import { operationName } from './operation-name.js';
 
-const functions = reapi.DigestFunction.Value;
 const { QUEUED, EXECUTING, COMPLETED } = reapi.ExecutionStage.Value;
 const wireStages: Readonly<Record<Stage, reapi.ExecutionStage.Value>> = {
   [Stage.Queued]: QUEUED,
@@ -25,7 +24,7 @@ export async function operationMessage(
   const metadata: reapi.ExecuteOperationMetadata.$Properties = {
     stage: wireStages[stage],
     actionDigest: actionDigest.toProto(),
-    digestFunction: functions[actionDigest.function.name as keyof typeof functions],
+    digestFunction: actionDigest.function.value,
     partialExecutionMetadata: { queuedTimestamp: secondsAndNanosOf(queuedAtMs) },
   };
   return {

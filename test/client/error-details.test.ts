@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { missingBlobsOf, retryDelayMsOf, statusErrorOfMessage } from '../../src/client/error-details.js';
+import { missingBlobsOf, retryDelayMsOf } from '../../src/client/error-details.js';
 import { Code } from '../../src/common/code.js';
 import { StatusError, type StatusDetail } from '../../src/common/status-error.js';
 import { Digest } from '../../src/digest/digest.js';
 import { missingBlobsError } from '../../src/digest/missing-blobs.js';
-import { packAny } from '../../src/proto/any.js';
 import { rpc } from '../../src/proto/index.js';
 
 const digest = Digest.of(Buffer.from('x'));
@@ -63,27 +62,5 @@ describe('retryDelayMsOf', () => {
   it('is 0 where the server asks for nothing', () => {
     assert.equal(retryDelayMsOf(new StatusError(Code.Unavailable, 'Away')), 0);
     assert.equal(retryDelayMsOf('Away'), 0);
-  });
-});
-
-describe('statusErrorOfMessage', () => {
-  it('is undefined for success, set or unset (CAS-5)', () => {
-    assert.equal(statusErrorOfMessage(undefined), undefined);
-    assert.equal(statusErrorOfMessage(null), undefined);
-    assert.equal(statusErrorOfMessage({ code: 0 }), undefined);
-  });
-
-  it('keeps code, text and details', () => {
-    const details = [packAny('google.rpc.RetryInfo', rpc.RetryInfo, { retryDelay: { seconds: 3 } })];
-
-    const error = statusErrorOfMessage({ code: Code.Unavailable, message: 'Away', details });
-
-    assert.equal(error?.code, Code.Unavailable);
-    assert.equal(error.message, 'Away');
-    assert.equal(retryDelayMsOf(error), 3_000);
-  });
-
-  it('takes a number that is no code for UNKNOWN', () => {
-    assert.equal(statusErrorOfMessage({ code: 99 })?.code, Code.Unknown);
   });
 });
