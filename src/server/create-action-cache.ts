@@ -23,8 +23,9 @@ export function createActionCache(config: ActionCacheConfig, composition: Compos
 async function createNew(config: ActionCacheConfig, composition: Composition): Promise<ActionCache> {
   switch (config.type) {
     case 'action-cache': {
-      const cache = new KeyedActionCache(await createKeyedStore(config, composition));
-      return new CompletenessCheckingActionCache(cache, await createBlobStore(config.storage, composition));
+      const { logger } = composition;
+      const cache = new KeyedActionCache(await createKeyedStore(config, composition), logger);
+      return new CompletenessCheckingActionCache(cache, await createBlobStore(config.storage, composition), logger);
     }
     case 'remote-action-cache':
       // Checked by the server that it stands for.
@@ -32,7 +33,10 @@ async function createNew(config: ActionCacheConfig, composition: Composition): P
   }
 }
 
-async function createKeyedStore(config: StoredActionCacheConfig, { lifecycle }: Composition): Promise<KeyedStore> {
+async function createKeyedStore(
+  config: StoredActionCacheConfig,
+  { lifecycle, logger }: Composition,
+): Promise<KeyedStore> {
   if (config.path === undefined) return new MemoryKeyedStore({ maxEntries: config.maxCachedRefs ?? defaultMaxEntries });
-  return lifecycle.use(await DiskKeyedStore.open({ path: config.path }));
+  return lifecycle.use(await DiskKeyedStore.open({ path: config.path, logger }));
 }

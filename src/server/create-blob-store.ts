@@ -13,15 +13,15 @@ export function createBlobStore(config: BlobStoreConfig, composition: Compositio
 }
 
 async function createNew(config: BlobStoreConfig, composition: Composition): Promise<BlobStore> {
+  const { lifecycle, logger } = composition;
   switch (config.type) {
     case 'lru-storage':
-      return new VerifyingBlobStore(new MemoryBlobStore({ maxBytes: config.size }));
+      return new VerifyingBlobStore(new MemoryBlobStore({ maxBytes: config.size }), logger);
     case 'disk-storage': {
-      const { lifecycle, logger } = composition;
       const { path, size } = config;
       const disk = await DiskBlobStore.open({ path, logger, ...(size !== undefined && { maxBytes: size }) });
       logger.info({ path, maxBytes: disk.maxBytes }, 'Blobs are kept on disk');
-      return new VerifyingBlobStore(lifecycle.use(disk));
+      return new VerifyingBlobStore(lifecycle.use(disk), logger);
     }
     case 'remote-storage':
       // Verifies by itself.
