@@ -10,7 +10,8 @@ import { walkDirectories } from '../merkle/walk-directories.js';
 import { decodeMessage } from '../proto/any.js';
 import { reapi } from '../proto/index.js';
 import type { ActionCache } from './action-cache.js';
-import { detachInlineBytes, referencesOf } from './action-result.js';
+import { referencesOf } from './action-result.js';
+import { storeInlineBytes } from './store-inline-bytes.js';
 
 /** A larger blob is taken for no Tree, and a result with more blobs for malformed: both must fit in memory (U4). */
 const maxTreeBytes = 64 * 1024 * 1024;
@@ -43,13 +44,8 @@ export class CompletenessCheckingActionCache implements ActionCache {
   }
 
   async update(actionDigest: Digest, result: reapi.ActionResult, signal?: AbortSignal): Promise<void> {
-    const detached = detachInlineBytes(result, actionDigest.function);
-    if (detached.blobs.length > 0) {
-      const outcomes = await this.#blobs.writeBatch(detached.blobs, signal);
-      const failure = outcomes.find((outcome) => outcome !== undefined);
-      if (failure) throw failure.wrap('Storing the inline bytes of an action result');
-    }
-    await this.#inner.update(actionDigest, detached.result, signal);
+    const stored = await storeInlineBytes(result, { blobs: this.#blobs, fn: actionDigest.function }, signal);
+    await this.#inner.update(actionDigest, stored, signal);
   }
 
   delete(actionDigest: Digest, signal?: AbortSignal): Promise<void> {

@@ -1,3 +1,4 @@
+import { storeInlineBytes } from '../actioncache/store-inline-bytes.js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { checkInstanceName } from '../digest/instance-name.js';
@@ -6,7 +7,6 @@ import { headerNames } from '../proto/wire-names.js';
 import { botSessionMessage, offeredBy, reportedLeases } from './bot-session-message.js';
 import type { CallContext } from './call-context.js';
 import type { InstanceRegistry } from './instance-registry.js';
-import { storeInlineOutputs } from './store-inline-outputs.js';
 
 /** Serves `Bots`: registers workers and hands out Leases. An idle worker's update is held until there is work (RW-5). */
 export class BotsService {
@@ -43,7 +43,7 @@ export class BotsService {
         ...summaryOf(given),
         name,
         reports,
-        storeInlined: (result, fn) => storeInlineOutputs(blobs, result, fn),
+        storeInlined: (result, fn) => storeInlineBytes(result, { blobs, fn }),
         deadlineMs: context.deadlineMs,
         holdsBusy: context.header(headerNames.holdBusy) === '1',
       },
