@@ -10,7 +10,6 @@ export function checkCommand(command: reapi.Command): void {
   // CMD-3: the old fields count only where the new one is empty.
   const outputs = outputPaths.length > 0 ? outputPaths : [...outputFiles, ...outputDirectories];
   for (const path of outputs) {
-    // DIG-13 is for links; an output has no slash at its end either.
     if (path.endsWith('/')) throw invalid(`Output ${JSON.stringify(path)} ends with a slash`);
     depthOf('Output', path, depth);
   }
