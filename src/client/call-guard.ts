@@ -1,6 +1,6 @@
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
-import { onAbort } from './on-abort.js';
+import { onAbort } from '../common/on-abort.js';
 
 /** What {@link CallGuard} watches over. */
 export interface CancellableCall {

@@ -2,7 +2,7 @@ import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import type { reapi } from '../proto/index.js';
 import { CapabilitiesClient } from './capabilities-client.js';
-import { orAborted } from './or-aborted.js';
+import { orAborted } from '../common/or-aborted.js';
 import type { RemoteInstance } from './remote-instance.js';
 
 /** What a server takes at once. */

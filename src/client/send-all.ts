@@ -1,6 +1,6 @@
 import type { ClientWritableStream } from '@grpc/grpc-js';
 import type { CallGuard } from './call-guard.js';
-import { orAborted } from './or-aborted.js';
+import { orAborted } from '../common/or-aborted.js';
 
 /** What ends or interrupts {@link sendAll}. */
 export interface SendOptions {

@@ -1,7 +1,7 @@
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import type { Digest } from '../digest/digest.js';
-import { orAborted } from './or-aborted.js';
+import { orAborted } from '../common/or-aborted.js';
 
 /** One blob that is being read for everybody who asked for it. It is given up when nobody wants it any more. */
 export class SharedRead {

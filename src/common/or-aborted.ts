@@ -1,4 +1,4 @@
-import { StatusError } from '../common/status-error.js';
+import { StatusError } from './status-error.js';
 import { onAbort } from './on-abort.js';
 
 /** Settles as `promise` does, or rejects with the signal's reason as soon as it aborts. What `promise` does goes on. */
