@@ -1,10 +1,11 @@
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
+import { boundedReader } from './bounded-reader.js';
 
 /** What generated message classes have in common, as far as packing needs it. */
 export interface MessageType<Message, Properties = Message> {
   encode(message: Properties): { finish(): Uint8Array };
-  decode(bytes: Uint8Array): Message;
+  decode(bytes: ReturnType<typeof boundedReader>): Message;
 }
 
 /** `google.protobuf.Any` as decoded, or as to be encoded. The generator brings its own definition, in snake case. */
@@ -40,10 +41,10 @@ export function unpackAny<Message>(
   return decodeMessage(fullName, type, any?.value ?? new Uint8Array());
 }
 
-/** Decodes bytes that came from outside. Throws INVALID_ARGUMENT naming what was expected. */
+/** Decodes bytes that came from outside, within bounds (U4). Throws INVALID_ARGUMENT naming what was expected. */
 export function decodeMessage<Message>(what: string, type: MessageType<Message, never>, bytes: Uint8Array): Message {
   try {
-    return type.decode(bytes);
+    return type.decode(boundedReader(bytes));
   } catch (reason) {
     throw new StatusError(Code.InvalidArgument, `The ${bytes.length} bytes do not decode as ${what}`, {
       cause: reason,

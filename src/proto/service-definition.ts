@@ -1,5 +1,6 @@
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import type { Method, Type } from 'protobufjs/light.js';
+import { boundedReader } from './bounded-reader.js';
 import { root } from './gen/packages.js';
 
 /** Decoded and plain messages look alike to grpc-js. */
@@ -30,7 +31,7 @@ function methodDefinition(serviceName: string, method: Method): AnyMethodDefinit
     requestStream: method.requestStream ?? false,
     responseStream: method.responseStream ?? false,
     requestSerialize: serializerOf(requestType),
-    requestDeserialize: (bytes) => requestType.decode(bytes),
+    requestDeserialize: (bytes) => requestType.decode(boundedReader(bytes)),
     responseSerialize: serializerOf(responseType),
     responseDeserialize: (bytes) => responseType.decode(bytes),
   };

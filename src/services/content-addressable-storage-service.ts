@@ -10,7 +10,7 @@ import { reapi } from '../proto/index.js';
 import { statusMessageOf } from '../proto/status.js';
 import type { CallContext } from './call-context.js';
 import type { InstanceRegistry } from './instance-registry.js';
-import { batchEntryOverheadBytes, maxBatchBytesInFlight, maxBatchTotalSizeBytes } from './limits.js';
+import { batchEntryOverheadBytes, maxBatchBytesInFlight, maxBatchEntries, maxBatchTotalSizeBytes } from './limits.js';
 import { treePages } from './tree-pages.js';
 
 const { IDENTITY } = reapi.Compressor.Value;
@@ -102,6 +102,12 @@ export class ContentAddressableStorageService {
       throw new StatusError(
         Code.InvalidArgument,
         `The batch has ${sizeBytes} bytes; at most ${maxBatchTotalSizeBytes} are allowed: split it, or use ByteStream`,
+      );
+    }
+    if (count > maxBatchEntries) {
+      throw new StatusError(
+        Code.InvalidArgument,
+        `The batch has ${count} entries; at most ${maxBatchEntries} are allowed: split it`,
       );
     }
     const weight = sizeBytes + count * batchEntryOverheadBytes;

@@ -123,6 +123,9 @@ function drained(call: ServerWritableStream<object, object>, signal: AbortSignal
   });
 }
 
+/** Longer texts, which quote what the client sent, do not fit in the trailers: the client would wait for an answer for ever. */
+const maxMessageLength = 1_024;
+
 function statusOf(reason: unknown, context: CallContext, logger: Logger): Error & { code: Code; metadata: Metadata } {
   const error = StatusError.from(reason);
   const { code, message, details } = error;
@@ -133,5 +136,7 @@ function statusOf(reason: unknown, context: CallContext, logger: Logger): Error 
     const status = rpc.Status.encode(statusMessageOf(error)).finish();
     metadata.set('grpc-status-details-bin', Buffer.from(status));
   }
-  return Object.assign(new Error(message), { code, details: message, metadata });
+  // A cut may leave half of a character, which has no encoding.
+  const text = Buffer.from(message.slice(0, maxMessageLength)).toString();
+  return Object.assign(new Error(text), { code, details: text, metadata });
 }

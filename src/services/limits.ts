@@ -13,6 +13,9 @@ export const maxBatchTotalSizeBytes = maxSentMessageBytes;
 /** What an entry of a batch needs besides the bytes of its blob. */
 export const batchEntryOverheadBytes = 128;
 
+/** Entries in a batch: each is answered by itself, even those of no bytes. */
+export const maxBatchEntries = 65_536;
+
 /** What all batches under way may have together; more of them wait (U4). */
 export const maxBatchBytesInFlight = 256 * mebibyte;
 
