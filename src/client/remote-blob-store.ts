@@ -56,6 +56,7 @@ export class RemoteBlobStore implements BlobStore {
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const { length } = resolveRange(digest, range);
     if (digest.isEmpty) return;
+    await digest.function.load();
     if (length === 0) {
       const [absent] = await this.findMissing([digest], signal);
       if (absent) throw new BlobNotFoundError(absent);

@@ -2,6 +2,7 @@ import { createHash, hash as hashOnce } from 'node:crypto';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { reapi } from '../proto/index.js';
+import { Blake3Hasher, loadBlake3 } from './blake3.js';
 
 /** A hash that is fed in pieces. */
 export interface Hasher {
@@ -22,6 +23,11 @@ export interface DigestFunction {
   readonly segment: string;
   /** Whether ByteStream resource names carry {@link segment} (DIG-5); such a function is never inferred either. */
   readonly isNamedInResources: boolean;
+  /** The hash of no bytes; known without {@link load}. */
+  readonly emptyHash: string;
+
+  /** Makes ready to hash; must have resolved before anything is hashed. Immediate for all functions but BLAKE3. */
+  load(): Promise<void>;
 
   /** Whether `text` is a well-formed hash of this function (DIG-1). */
   hashes(text: string): boolean;
@@ -42,6 +48,8 @@ function nodeFunction(name: string, value: reapi.DigestFunction.Value, hexLength
     hexLength,
     segment: algorithm,
     isNamedInResources: false,
+    emptyHash: hashOnce(algorithm, '', 'hex'),
+    load: () => Promise.resolve(),
     hashes: (text) => text.length === hexLength && lowerHex.test(text),
     hash: (bytes) => hashOnce(algorithm, bytes, 'hex'),
     createHasher: () => {
@@ -59,8 +67,31 @@ export const SHA1 = nodeFunction('SHA1', Value.SHA1, 40);
 export const SHA384 = nodeFunction('SHA384', Value.SHA384, 96);
 export const SHA512 = nodeFunction('SHA512', Value.SHA512, 128);
 
+/** Named wherever it is used, for a hash of 64 characters is taken for SHA-256 (DIG-4, DIG-5). */
+export const BLAKE3: DigestFunction = {
+  name: 'BLAKE3',
+  value: Value.BLAKE3,
+  hexLength: 64,
+  segment: 'blake3',
+  isNamedInResources: true,
+  emptyHash: 'af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262',
+  load: loadBlake3,
+  hashes: (text) => text.length === 64 && lowerHex.test(text),
+  hash: (bytes) => {
+    const hasher = new Blake3Hasher();
+    hasher.update(bytes);
+    return hasher.digest();
+  },
+  createHasher: () => new Blake3Hasher(),
+};
+
 /** All functions that `bgd` offers, the default first, in the order in which they are announced. */
-export const digestFunctions: readonly DigestFunction[] = [SHA256, SHA1, SHA384, SHA512];
+export const digestFunctions: readonly DigestFunction[] = [SHA256, SHA1, SHA384, SHA512, BLAKE3];
+
+/** Makes all functions ready to hash; a server does so before it serves. */
+export async function loadDigestFunctions(): Promise<void> {
+  await Promise.all(digestFunctions.map((fn) => fn.load()));
+}
 
 /**
  * Returns the function that a request means. Unset (0) is inferred from the length of `sampleHash` (DIG-4), and is

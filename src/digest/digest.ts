@@ -41,7 +41,7 @@ export class Digest {
     if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
       throw new StatusError(Code.InvalidArgument, `Digest size ${sizeBytes} is out of range`);
     }
-    if ((sizeBytes === 0) !== (hash === emptyHash(fn))) {
+    if ((sizeBytes === 0) !== (hash === fn.emptyHash)) {
       throw new StatusError(Code.InvalidArgument, `Digest ${hash}/${sizeBytes} mixes the empty blob with another`);
     }
     return new Digest(fn, hash, sizeBytes);
@@ -73,7 +73,7 @@ export class Digest {
 
   /** The digest of no bytes, which exists in every store without upload (DIG-6). */
   static empty(fn: DigestFunction = SHA256): Digest {
-    return new Digest(fn, emptyHash(fn), 0);
+    return new Digest(fn, fn.emptyHash, 0);
   }
 
   get isEmpty(): boolean {
@@ -103,15 +103,4 @@ export class Digest {
   toJSON(): string {
     return this.toString();
   }
-}
-
-const emptyHashes = new Map<DigestFunction, string>();
-
-function emptyHash(fn: DigestFunction): string {
-  let hash = emptyHashes.get(fn);
-  if (hash === undefined) {
-    hash = fn.hash(new Uint8Array());
-    emptyHashes.set(fn, hash);
-  }
-  return hash;
 }

@@ -39,20 +39,25 @@ export function parseWriteResource(name: string): WriteResource {
   return { instanceName, uuid, digest, compressor };
 }
 
-/** The name under which a plain blob is read. */
-export function readResourceName(instanceName: string, digest: Digest): string {
-  return prefixed(instanceName, blobPath(digest));
+/** The name under which a blob is read: plain, or as `compressor` makes it. */
+export function readResourceName(instanceName: string, digest: Digest, compressor?: string): string {
+  return prefixed(instanceName, transferPath(digest, compressor));
 }
 
-/** The name under which a plain blob is written. */
-export function writeResourceName(instanceName: string, uuid: string, digest: Digest): string {
-  return prefixed(instanceName, `uploads/${uuid}/${blobPath(digest)}`);
+/** The name under which a blob is written: plain, or as `compressor` makes it. */
+export function writeResourceName(instanceName: string, uuid: string, digest: Digest, compressor?: string): string {
+  return prefixed(instanceName, `uploads/${uuid}/${transferPath(digest, compressor)}`);
 }
 
 /** `blobs/[fn/]hash/size`: also the subject of a MISSING violation (EX-9). */
 export function blobPath(digest: Digest): string {
   const fn = digest.function.isNamedInResources ? `${digest.function.segment}/` : '';
   return `blobs/${fn}${digest.hash}/${digest.sizeBytes}`;
+}
+
+function transferPath(digest: Digest, compressor: string | undefined): string {
+  const path = blobPath(digest);
+  return compressor === undefined ? path : `compressed-blobs/${compressor}/${path.slice('blobs/'.length)}`;
 }
 
 /** No segments are the empty name; one empty segment, as in `/blobs/…`, is a mistake (INST-1). */

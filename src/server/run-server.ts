@@ -4,6 +4,7 @@ import { ServerCredentials } from '@grpc/grpc-js';
 import { Lifecycle } from '../common/lifecycle.js';
 import type { Logger } from '../common/logger.js';
 import type { ChannelConfig, ServerConfig } from '../config/server-config.js';
+import { loadDigestFunctions } from '../digest/digest-function.js';
 import { Composition } from './composition.js';
 import { createInstances } from './create-instances.js';
 import { createServices } from './create-services.js';
@@ -24,6 +25,7 @@ export interface RunServerOptions {
 export async function runServer(options: RunServerOptions, signal: AbortSignal): Promise<void> {
   const { config, listen, logger, onListening } = options;
   await using lifecycle = new Lifecycle();
+  await loadDigestFunctions();
   const registry = await createInstances(config, new Composition(lifecycle, logger));
   const services = createServices(config, registry);
   const endpoints = listen ? [{ addresses: [listen] }] : await Promise.all(config.server.map(endpointOf));

@@ -1,3 +1,5 @@
+import { Code } from '../common/code.js';
+import { StatusError } from '../common/status-error.js';
 import { Digest } from '../digest/digest.js';
 import { digestFunctionOf } from '../digest/digest-function.js';
 import type { longrunning, reapi } from '../proto/index.js';
@@ -56,8 +58,16 @@ async function* follow(
   for await (const state of scheduler.watch(operation, signal)) yield operationMessage(state, { blobs }, signal);
 }
 
+/** RW-9: a lease carries no function, so workers must be able to tell it from the length of a hash. */
 function actionDigestOf({ actionDigest, digestFunction }: reapi.ExecuteRequest): Digest {
-  return Digest.fromProto(actionDigest, digestFunctionOf(digestFunction, actionDigest?.hash));
+  const fn = digestFunctionOf(digestFunction, actionDigest?.hash);
+  if (fn.isNamedInResources) {
+    throw new StatusError(
+      Code.InvalidArgument,
+      `Actions are not executed with ${fn.name}, only cached: use a function that the execution capabilities announce`,
+    );
+  }
+  return Digest.fromProto(actionDigest, fn);
 }
 
 /** Text from outside, kept in the database: no longer than anybody needs. */

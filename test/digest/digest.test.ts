@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Code } from '../../src/common/code.js';
 import { Digest } from '../../src/digest/digest.js';
-import { SHA1, SHA256, SHA384, SHA512, digestFunctionOf, digestFunctions } from '../../src/digest/digest-function.js';
+import {
+  BLAKE3,
+  SHA1,
+  SHA256,
+  SHA384,
+  SHA512,
+  digestFunctionOf,
+  digestFunctions,
+  loadDigestFunctions,
+} from '../../src/digest/digest-function.js';
 import { StatusError } from '../../src/common/status-error.js';
 import { reapi } from '../../src/proto/index.js';
 import { hasCode } from '../helpers/has-code.js';
@@ -10,6 +19,8 @@ import { hasCode } from '../helpers/has-code.js';
 const invalid = hasCode(Code.InvalidArgument);
 
 describe('Digest', () => {
+  before(loadDigestFunctions);
+
   const hello = Digest.of(Buffer.from('hello'));
 
   it('is the hash and the size of the bytes', () => {
@@ -17,9 +28,10 @@ describe('Digest', () => {
   });
 
   it('has the empty blobs of the specification', () => {
-    const starts = [SHA256, SHA1, SHA384, SHA512].map((fn) => Digest.empty(fn).hash.slice(0, 12));
+    const starts = [SHA256, SHA1, SHA384, SHA512, BLAKE3].map((fn) => Digest.empty(fn).hash.slice(0, 12));
 
-    assert.deepEqual(starts, ['e3b0c44298fc', 'da39a3ee5e6b', '38b060a751ac', 'cf83e1357eef']);
+    assert.deepEqual(starts, ['e3b0c44298fc', 'da39a3ee5e6b', '38b060a751ac', 'cf83e1357eef', 'af1349b9f5f9']);
+    for (const fn of digestFunctions) assert.equal(fn.hash(new Uint8Array()), fn.emptyHash);
   });
 
   for (const [what, hash, sizeBytes] of [
@@ -100,18 +112,29 @@ describe('Digest', () => {
 });
 
 describe('digestFunctionOf', () => {
+  before(loadDigestFunctions);
+
   const { Value } = reapi.DigestFunction;
 
   it('infers an unset function from the length of a hash (DIG-4)', () => {
-    for (const fn of digestFunctions) assert.equal(digestFunctionOf(0, 'a'.repeat(fn.hexLength)), fn);
+    for (const fn of [SHA256, SHA1, SHA384, SHA512]) assert.equal(digestFunctionOf(0, 'a'.repeat(fn.hexLength)), fn);
     assert.equal(digestFunctionOf(undefined, undefined), SHA256);
     assert.equal(digestFunctionOf(0, ''), SHA256);
   });
 
   it('refuses a length that fits none, and functions that are not offered (DIG-4, DIG-5)', () => {
     assert.throws(() => digestFunctionOf(0, 'abc'), invalid);
-    assert.throws(() => digestFunctionOf(Value.BLAKE3), /BLAKE3 is not offered here; offered are SHA256/);
+    assert.throws(() => digestFunctionOf(Value.SHA256TREE), /SHA256TREE is not offered here; offered are SHA256/);
     assert.throws(() => digestFunctionOf(99), invalid);
+  });
+
+  it('never infers BLAKE3, which has to be named (DIG-4, DIG-5)', () => {
+    const { hash } = Digest.of(Buffer.from('hello'), BLAKE3);
+
+    assert.equal(digestFunctionOf(0, hash), SHA256);
+    assert.equal(digestFunctionOf(Value.BLAKE3, hash), BLAKE3);
+    assert.equal(Digest.parse(`blake3:${hash}/5`).function, BLAKE3);
+    assert.equal(Digest.parse(`${hash}/5`).function, SHA256);
   });
 
   it('takes a named function whatever the hash looks like', () => {

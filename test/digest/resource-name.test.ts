@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Code } from '../../src/common/code.js';
 import { StatusError } from '../../src/common/status-error.js';
 import { Digest } from '../../src/digest/digest.js';
-import { digestFunctions } from '../../src/digest/digest-function.js';
+import { BLAKE3, digestFunctions, loadDigestFunctions } from '../../src/digest/digest-function.js';
 import { checkInstanceName } from '../../src/digest/instance-name.js';
 import {
   blobPath,
@@ -33,18 +33,23 @@ const digests = fc
   .tuple(fc.uint8Array({ maxLength: 20 }), fc.constantFrom(...digestFunctions))
   .map(([bytes, fn]) => Digest.of(bytes, fn));
 
+const compressors = fc.constantFrom(undefined, 'zstd');
+
 describe('Resource names', () => {
+  before(loadDigestFunctions);
+
   it('come back from what they are made of, for any instance and digest (BS-2)', () => {
     fc.assert(
-      fc.property(instanceNames, digests, fc.uuid(), (instanceName, digest, uuid) => {
-        const read = parseReadResource(readResourceName(instanceName, digest));
-        const write = parseWriteResource(writeResourceName(instanceName, uuid, digest));
+      fc.property(instanceNames, digests, fc.uuid(), compressors, (instanceName, digest, uuid, compressor) => {
+        const read = parseReadResource(readResourceName(instanceName, digest, compressor));
+        const write = parseWriteResource(writeResourceName(instanceName, uuid, digest, compressor));
 
         assert.equal(read.instanceName, instanceName);
         assert.ok(read.digest.equals(digest));
         assert.equal(write.instanceName, instanceName);
         assert.equal(write.uuid, uuid);
         assert.ok(write.digest.equals(digest));
+        assert.deepEqual([read.compressor, write.compressor], [compressor, compressor]);
       }),
     );
   });
@@ -113,6 +118,16 @@ describe('Resource names', () => {
       assert.throws(() => parseWriteResource(name), invalid);
     });
   }
+
+  it('carry the function exactly where its hashes do not tell it (BS-1, DIG-5)', () => {
+    const blake3 = Digest.of(Buffer.from('hello'), BLAKE3);
+
+    assert.equal(readResourceName('', blake3), `blobs/blake3/${blake3.hash}/5`);
+    assert.equal(readResourceName('a', blake3, 'zstd'), `a/compressed-blobs/zstd/blake3/${blake3.hash}/5`);
+    assert.equal(writeResourceName('', 'u', hello, 'zstd'), `uploads/u/compressed-blobs/zstd/${path}`);
+    assert.ok(!parseReadResource(`blobs/${blake3.hash}/5`).digest.equals(blake3));
+    assert.throws(() => parseReadResource(`blobs/sha256/${path}`), invalid);
+  });
 
   it('spell the subject of a missing blob without the instance (EX-9)', () => {
     assert.equal(blobPath(hello), `blobs/${path}`);

@@ -1,6 +1,7 @@
 import { VerifyingBlobStore } from '../../src/blobstore/decorators/verifying-blob-store.js';
 import type { BlobStore } from '../../src/blobstore/blob-store.js';
 import { silentLogger } from '../../src/common/logger.js';
+import { loadDigestFunctions } from '../../src/digest/digest-function.js';
 import { GrpcServer } from '../../src/server/grpc-server.js';
 import { ByteStreamService } from '../../src/services/byte-stream-service.js';
 import { CapabilitiesService } from '../../src/services/capabilities-service.js';
@@ -8,7 +9,8 @@ import { ContentAddressableStorageService } from '../../src/services/content-add
 import { InstanceRegistry } from '../../src/services/instance-registry.js';
 
 /** A real server with the CAS and nothing else, for any instance name, on a free port of the loopback. */
-export function listenCas(blobs: BlobStore): Promise<GrpcServer> {
+export async function listenCas(blobs: BlobStore): Promise<GrpcServer> {
+  await loadDigestFunctions();
   const registry = new InstanceRegistry(new Map(), { blobs: new VerifyingBlobStore(blobs) });
   return GrpcServer.listen({
     addresses: [{ host: '127.0.0.1', port: 0 }],

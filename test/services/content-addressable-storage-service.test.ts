@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { MemoryBlobStore } from '../../src/blobstore/backends/memory-blob-store.js';
 import type { BlobStore } from '../../src/blobstore/blob-store.js';
 import { VerifyingBlobStore } from '../../src/blobstore/decorators/verifying-blob-store.js';
+import { bytesOnce } from '../../src/common/async-iteration.js';
 import { Code } from '../../src/common/code.js';
 import { StatusError } from '../../src/common/status-error.js';
 import { WeightedSemaphore } from '../../src/common/weighted-semaphore.js';
 import { Digest } from '../../src/digest/digest.js';
-import { SHA1, SHA512 } from '../../src/digest/digest-function.js';
+import { BLAKE3, SHA1, SHA512, loadDigestFunctions } from '../../src/digest/digest-function.js';
 import { reapi } from '../../src/proto/index.js';
 import { ContentAddressableStorageService } from '../../src/services/content-addressable-storage-service.js';
 import { InstanceRegistry } from '../../src/services/instance-registry.js';
@@ -69,9 +70,22 @@ describe('ContentAddressableStorageService', () => {
         hasCode(Code.InvalidArgument),
       );
       await assert.rejects(
-        find([hello.toProto()], { digestFunction: FunctionValue.BLAKE3 }),
+        find([hello.toProto()], { digestFunction: FunctionValue.SHA256TREE }),
         hasCode(Code.InvalidArgument),
       );
+      await assert.rejects(
+        find([sha1.toProto()], { digestFunction: FunctionValue.BLAKE3 }),
+        hasCode(Code.InvalidArgument),
+      );
+    });
+
+    it('keeps a BLAKE3 blob apart from what has the same hash by SHA-256 (DIG-4, DIG-5)', async () => {
+      await loadDigestFunctions();
+      const blake3 = Digest.of(Buffer.from('hello'), BLAKE3);
+      await blobs.write(blake3, bytesOnce(Buffer.from('hello')));
+
+      assert.deepEqual(await find([blake3.toProto()], { digestFunction: FunctionValue.BLAKE3 }), []);
+      assert.deepEqual(await find([blake3.toProto()]), [`${blake3.hash}/5`]);
     });
 
     for (const [what, digest] of [
