@@ -5,8 +5,9 @@ import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { MemoryBlobStore } from '../../src/blobstore/backends/memory-blob-store.js';
-import { openBlobSource } from '../../src/blobstore/blob-source.js';
 import type { BlobStore } from '../../src/blobstore/blob-store.js';
+import { SeekableContent } from '../../src/client/seekable-content.js';
+import { uploadMissing } from '../../src/client/upload-missing.js';
 import { Code } from '../../src/common/code.js';
 import { Digest } from '../../src/digest/digest.js';
 import { SHA1 } from '../../src/digest/digest-function.js';
@@ -21,8 +22,8 @@ function rootOf(tree: BuiltTree): reapi.Directory.$Properties {
   return tree.directories.get(tree.root.key)!.directory;
 }
 
-async function upload(tree: BuiltTree, blobs: BlobStore): Promise<void> {
-  for (const source of tree.sources) await blobs.write(source.digest, openBlobSource(source));
+async function upload({ sources }: BuiltTree, blobs: BlobStore): Promise<void> {
+  await uploadMissing(blobs, sources);
 }
 
 describe('buildTree', () => {
@@ -209,7 +210,7 @@ describe('A blob source of buildTree', () => {
     await writeFile(join(folder.path, 'a'), 'after, and longer');
     const file = sources.find((source) => 'path' in source)!;
 
-    await assert.rejects(new MemoryBlobStore().write(file.digest, openBlobSource(file)), {
+    await assert.rejects(new MemoryBlobStore().write(file.digest, new SeekableContent(file)), {
       code: Code.InvalidArgument,
     });
     await new MemoryBlobStore().write(file.digest, chunks('before'));
