@@ -1,4 +1,4 @@
-import { StatusError } from './status-error.js';
+import { orAborted } from './or-aborted.js';
 
 /** Runs at most one task of each key at a time; tasks of different keys side by side. */
 export class KeyedMutex {
@@ -14,7 +14,12 @@ export class KeyedMutex {
    * while it waits; a task that has started is left to end by itself.
    */
   async exclusive<T>(key: string, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    for (let other = this.#running.get(key); other; other = this.#running.get(key)) await settled(other, signal);
+    for (let other = this.#running.get(key); other; other = this.#running.get(key)) {
+      await orAborted(
+        other.catch(() => undefined),
+        signal,
+      );
+    }
     const run = task();
     this.#running.set(key, run);
     try {
@@ -23,17 +28,4 @@ export class KeyedMutex {
       this.#running.delete(key);
     }
   }
-}
-
-function settled(promise: Promise<unknown>, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(StatusError.from(signal?.reason));
-    const done = (): void => {
-      signal?.removeEventListener('abort', giveUp);
-      resolve();
-    };
-    promise.then(done, done);
-    signal?.addEventListener('abort', giveUp, { once: true });
-    if (signal?.aborted) giveUp();
-  });
 }
