@@ -4,7 +4,7 @@ import type { DataStoreConfig } from '../config/server-config.js';
 import type { JobStore } from '../scheduler/job-store.js';
 import { SqlJobStore } from '../scheduler/stores/sql-job-store.js';
 import { parseConnectionString, type SqliteLocation } from '../sql/connection-string.js';
-import { Database } from '../sql/database.js';
+import { SqliteDatabase } from '../sql/sqlite-database.js';
 import type { Composition } from './composition.js';
 
 const inMemory: SqliteLocation = { path: ':memory:' };
@@ -29,6 +29,6 @@ async function createNew(config: DataStoreConfig, composition: Composition): Pro
 }
 
 async function open(location: SqliteLocation, automigrate: boolean, { lifecycle }: Composition): Promise<JobStore> {
-  const database = lifecycle.use(await Database.open(location));
+  const database = lifecycle.use(await SqliteDatabase.open(location));
   return SqlJobStore.open({ database, automigrate });
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { Code } from '../../src/common/code.js';
-import { Database, type Sql } from '../../src/sql/database.js';
+import type { Database, Sql } from '../../src/sql/database.js';
 import { migrate, type Migration } from '../../src/sql/migrate.js';
+import { SqliteDatabase } from '../../src/sql/sqlite-database.js';
 
 const step = (name: string): Migration => ({
   name,
@@ -20,7 +21,7 @@ describe('migrate', () => {
   let database: Database;
 
   beforeEach(async () => {
-    database = await Database.open({ path: ':memory:' });
+    database = await SqliteDatabase.open({ path: ':memory:' });
   });
 
   afterEach(() => database[Symbol.asyncDispose]());

@@ -5,12 +5,12 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Code } from '../../src/common/code.js';
 import { StatusError } from '../../src/common/status-error.js';
-import { Database } from '../../src/sql/database.js';
+import { SqliteDatabase } from '../../src/sql/sqlite-database.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 
 const nobody = 65_534;
 
-describe('Database', () => {
+describe('SqliteDatabase', () => {
   let folder: Awaited<ReturnType<typeof temporaryDirectory>>;
   let path: string;
 
@@ -21,7 +21,7 @@ describe('Database', () => {
 
   afterEach(() => folder[Symbol.asyncDispose]());
 
-  async function rejection(open: Promise<Database>): Promise<StatusError> {
+  async function rejection(open: Promise<SqliteDatabase>): Promise<StatusError> {
     const reason: unknown = await open.then(
       () => assert.fail('The database was opened'),
       (why: unknown) => why,
@@ -31,22 +31,22 @@ describe('Database', () => {
     return reason;
   }
 
-  async function pragma(database: Database, name: string): Promise<unknown> {
+  async function pragma(database: SqliteDatabase, name: string): Promise<unknown> {
     const [row] = await database.transaction((sql) => sql.raw<Record<string, unknown>[]>(`PRAGMA ${name}`));
     return row?.[name];
   }
 
-  async function withTable(): Promise<Database> {
-    const database = await Database.open({ path });
+  async function withTable(): Promise<SqliteDatabase> {
+    const database = await SqliteDatabase.open({ path });
     await database.transaction((sql) => sql.schema.createTable('things', (table) => void table.integer('n')));
     return database;
   }
 
-  const numbers = (database: Database): Promise<number[]> =>
+  const numbers = (database: SqliteDatabase): Promise<number[]> =>
     database.transaction((sql) => sql('things').orderBy('n').pluck<number[]>('n'));
 
   it('writes ahead, waits for the disk and keeps foreign keys (D8)', async () => {
-    await using database = await Database.open({ path });
+    await using database = await SqliteDatabase.open({ path });
 
     assert.equal(await pragma(database, 'journal_mode'), 'wal');
     assert.equal(await pragma(database, 'synchronous'), 2);
@@ -58,7 +58,7 @@ describe('Database', () => {
       await using database = await withTable();
       await database.transaction((sql) => sql('things').insert({ n: 1 }));
     }
-    await using again = await Database.open({ path });
+    await using again = await SqliteDatabase.open({ path });
 
     assert.deepEqual(await numbers(again), [1]);
   });
@@ -136,13 +136,13 @@ describe('Database', () => {
   });
 
   it('names a folder that is missing', async () => {
-    const { message } = await rejection(Database.open({ path: join(folder.path, 'absent', 'jobs.db') }));
+    const { message } = await rejection(SqliteDatabase.open({ path: join(folder.path, 'absent', 'jobs.db') }));
 
     assert.match(message, /absent does not exist; make it first$/);
   });
 
   it('says that a folder is no file', async () => {
-    const { message } = await rejection(Database.open({ path: folder.path }));
+    const { message } = await rejection(SqliteDatabase.open({ path: folder.path }));
 
     assert.match(message, /it is a folder; name a file$/);
   });
@@ -150,7 +150,7 @@ describe('Database', () => {
   it('says that a file is no database', async () => {
     await writeFile(path, 'This is not a database.\n'.repeat(100));
 
-    const { message } = await rejection(Database.open({ path }));
+    const { message } = await rejection(SqliteDatabase.open({ path }));
 
     assert.match(message, /it is not a SQLite database; name another file$/);
   });
@@ -164,7 +164,7 @@ describe('Database', () => {
     const isRoot = geteuid?.() === 0;
     if (isRoot) seteuid?.(nobody);
     try {
-      const { message } = await rejection(Database.open({ path }));
+      const { message } = await rejection(SqliteDatabase.open({ path }));
 
       assert.match(message, /it cannot be written; check the permissions of the file and its folder$/);
     } finally {
@@ -176,8 +176,8 @@ describe('Database', () => {
   it('says that another process has the file', async () => {
     await (await withTable())[Symbol.asyncDispose]();
     const script = `
-      import { Database } from ${JSON.stringify(new URL('../../src/sql/database.js', import.meta.url).href)};
-      await Database.open({ path: ${JSON.stringify(path)} });
+      import { SqliteDatabase } from ${JSON.stringify(new URL('../../src/sql/sqlite-database.js', import.meta.url).href)};
+      await SqliteDatabase.open({ path: ${JSON.stringify(path)} });
       process.stdout.write('open');
       process.stdin.resume();`;
     const args = [...process.execArgv, '--input-type=module', '--eval', script];
@@ -185,14 +185,14 @@ describe('Database', () => {
     try {
       await once(child.stdout, 'data');
 
-      const { message } = await rejection(Database.open({ path, busyTimeoutMs: 50 }));
+      const { message } = await rejection(SqliteDatabase.open({ path, busyTimeoutMs: 50 }));
 
       assert.match(message, /it is in use by another process/);
     } finally {
       child.kill('SIGKILL');
       await once(child, 'close');
     }
-    await using after = await Database.open({ path });
+    await using after = await SqliteDatabase.open({ path });
     assert.deepEqual(await numbers(after), []);
   });
 });
