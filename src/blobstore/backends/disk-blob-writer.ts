@@ -32,6 +32,9 @@ interface Pending extends Blob {
 /** So many small files are written in one go: more would keep the event loop for too long. */
 const sliceLength = 32;
 
+/** So much room is set aside for an upload at a time. */
+const reservationStep = 16 * 1024 * 1024;
+
 /** Brings blobs to the disk: first under a temporary name, then durably under their own, then into the index. */
 export class DiskBlobWriter {
   readonly #deps: DiskBlobWriterDependencies;
@@ -41,13 +44,24 @@ export class DiskBlobWriter {
     this.#deps = dependencies;
   }
 
-  /** See `BlobStore.write`. Later writers of a blob wait for the first, and have nothing to do when it succeeds. */
+  /** See `BlobStore.write`. Each writer brings its own bytes: none is kept waiting by another, whose client may stall. */
   async write(digest: Digest, content: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
-    const { changes, index } = this.#deps;
-    const store = async (): Promise<void> => {
-      if (!index.touch(digest.key)) await this.#store(digest, checkSize(digest, content, signal));
-    };
-    await changes.exclusive(digest.key, store, signal);
+    const { index, budget, files } = this.#deps;
+    if (index.touch(digest.key)) return;
+    const temporary = files.temporaryName();
+    const releases: (() => void)[] = [];
+    try {
+      await budget.check(digest.sizeBytes);
+      const checked = checkSize(digest, content, signal);
+      await writeFileDurably(temporary, this.#reserving(digest, checked, releases));
+      await this.#commit(digest, temporary, signal);
+      this.#noteSuccess();
+    } catch (reason) {
+      await rm(temporary, { force: true });
+      throw this.#failure(digest, reason);
+    } finally {
+      for (const release of releases) release();
+    }
   }
 
   /** See `BlobStore.writeBatch`. */
@@ -72,22 +86,38 @@ export class DiskBlobWriter {
     return blobs.map(({ digest }) => outcomes.get(digest.key));
   }
 
-  async #store(digest: Digest, content: AsyncIterable<Uint8Array>): Promise<void> {
-    const { files, index, budget } = this.#deps;
-    let release: (() => void) | undefined;
-    const temporary = files.temporaryName();
-    try {
-      release = await budget.reserve(digest.sizeBytes);
-      await writeFileDurably(temporary, content);
-      await files.commit([{ temporary, key: digest.key }]);
-      index.add(digest.key, digest.sizeBytes);
-      this.#noteSuccess();
-    } catch (reason) {
-      await rm(temporary, { force: true });
-      throw this.#failure(digest, reason);
-    } finally {
-      release?.();
+  /** Sets room aside as the bytes come in: a client that announces many and sends none takes room from nobody. */
+  async *#reserving(
+    { sizeBytes }: Digest,
+    content: AsyncIterable<Uint8Array>,
+    releases: (() => void)[],
+  ): AsyncIterable<Uint8Array> {
+    let receivedBytes = 0;
+    let reservedBytes = 0;
+    for await (const chunk of content) {
+      receivedBytes += chunk.length;
+      while (reservedBytes < receivedBytes) {
+        const step = Math.min(reservationStep, sizeBytes - reservedBytes);
+        releases.push(await this.#deps.budget.reserve(step));
+        reservedBytes += step;
+      }
+      yield chunk;
     }
+  }
+
+  /** The first to come this far wins; for the others there is nothing left to do. */
+  async #commit(digest: Digest, temporary: string, signal?: AbortSignal): Promise<void> {
+    const { changes, files, index } = this.#deps;
+    const { key, sizeBytes } = digest;
+    await changes.exclusive(
+      key,
+      async () => {
+        if (index.touch(key)) return rm(temporary, { force: true });
+        await files.commit([{ temporary, key }]);
+        index.add(key, sizeBytes);
+      },
+      signal,
+    );
   }
 
   /** Stores blobs of which nobody else is writing one. Never rejects: what went wrong is in `outcomes`. */

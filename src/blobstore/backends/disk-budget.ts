@@ -39,22 +39,23 @@ export class DiskBudget {
   }
 
   /**
-   * Sets room aside for an upload before its first byte; the returned function gives it back, once. Waits for a round of
+   * Sets room aside for bytes before they are written; the returned function gives it back, once. Waits for a round of
    * eviction only if there is no room at all. Throws RESOURCE_EXHAUSTED if there can be none.
    */
   async reserve(sizeBytes: number): Promise<() => void> {
-    if (sizeBytes > this.maxBytes) {
-      throw new StatusError(
-        Code.ResourceExhausted,
-        `A blob of ${sizeBytes} bytes is larger than the whole store, which may have ${this.maxBytes} bytes`,
-      );
-    }
+    this.#refuseTooLarge(sizeBytes);
     await this.#freeSpace.claim(sizeBytes);
     if (!this.#take(sizeBytes)) await this.#waitForRoom(sizeBytes);
     this.trim();
     return () => {
       this.#reservedBytes -= sizeBytes;
     };
+  }
+
+  /** Throws RESOURCE_EXHAUSTED for a blob that the store or the disk cannot take as it is. Sets nothing aside. */
+  async check(sizeBytes: number): Promise<void> {
+    this.#refuseTooLarge(sizeBytes);
+    await this.#freeSpace.check(sizeBytes);
   }
 
   /** Starts a round of eviction in the background if the high mark is passed. */
@@ -69,6 +70,14 @@ export class DiskBudget {
 
   get #taken(): number {
     return this.#options.index.usedBytes + this.#reservedBytes;
+  }
+
+  #refuseTooLarge(sizeBytes: number): void {
+    if (sizeBytes <= this.maxBytes) return;
+    throw new StatusError(
+      Code.ResourceExhausted,
+      `A blob of ${sizeBytes} bytes is larger than the whole store, which may have ${this.maxBytes} bytes`,
+    );
   }
 
   #take(sizeBytes: number): boolean {

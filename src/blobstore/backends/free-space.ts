@@ -18,15 +18,23 @@ export class FreeSpace {
   }
 
   /** Throws RESOURCE_EXHAUSTED if `sizeBytes` more would leave less than 5 % or 2 GiB, whichever is smaller, free. */
+  async check(sizeBytes: number): Promise<void> {
+    await this.#sampleFor(sizeBytes);
+  }
+
+  /** As {@link check}, and counts them as used from now on. */
   async claim(sizeBytes: number): Promise<void> {
-    const sample = await this.#recent();
-    if (sample.freeBytes - sizeBytes < sample.floorBytes) {
-      throw new StatusError(
-        Code.ResourceExhausted,
-        `The disk of ${this.#path} has ${sample.freeBytes} bytes free, and ${sample.floorBytes} must stay free: ${sizeBytes} more do not fit; make room or lower the size of the store`,
-      );
-    }
+    const sample = await this.#sampleFor(sizeBytes);
     sample.freeBytes -= sizeBytes;
+  }
+
+  async #sampleFor(sizeBytes: number): Promise<{ freeBytes: number }> {
+    const sample = await this.#recent();
+    if (sample.freeBytes - sizeBytes >= sample.floorBytes) return sample;
+    throw new StatusError(
+      Code.ResourceExhausted,
+      `The disk of ${this.#path} has ${sample.freeBytes} bytes free, and ${sample.floorBytes} must stay free: ${sizeBytes} more do not fit; make room or lower the size of the store`,
+    );
   }
 
   async #recent(): Promise<{ readonly floorBytes: number; freeBytes: number }> {
