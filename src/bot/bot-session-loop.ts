@@ -38,6 +38,9 @@ export interface StopSignals {
 /** How long calls may take. The server ends a long poll a second earlier; a busy session reports every 20 s (RW-4). */
 const deadlinesMs = { create: 10_000, idle: 30_000, busy: 21_000, farewell: 3_000 };
 
+/** A bot that wants to leave tries so long to deliver its last report; then the server repeats the job elsewhere. */
+const lastReportPatienceMs = 30_000;
+
 /** RW-2: only these say that the session is gone. */
 const sessionLost: ReadonlySet<Code> = new Set([Code.InvalidArgument, Code.NotFound]);
 
@@ -61,6 +64,8 @@ export class BotSessionLoop {
   #lastReport: string | undefined;
   #wasConnected = false;
   #hasLeft = false;
+  /** Since when the last report of a bot that wants to leave cannot be delivered. */
+  #stuckSinceMs: number | undefined;
   /** Cuts short whatever the loop waits for, when there is something to report. */
   #interruption = new AbortController();
 
@@ -156,7 +161,7 @@ export class BotSessionLoop {
     interruption: AbortSignal,
   ): Promise<void> {
     if (!this.#wasConnected && refused.has(error.code)) throw error;
-    if (isStopping(stop) && (stop.cancel.aborted || this.#slot.isEmpty)) {
+    if (isStopping(stop) && (stop.cancel.aborted || this.#slot.isEmpty || this.#isStuck())) {
       this.#hasLeft = true;
       return;
     }
@@ -168,6 +173,12 @@ export class BotSessionLoop {
       this.#sessionName = undefined;
     }
     await this.#pacer.afterFailure(interruption);
+  }
+
+  #isStuck(): boolean {
+    const now = this.#options.clock.now();
+    this.#stuckSinceMs = this.#slot.isActive ? undefined : (this.#stuckSinceMs ?? now);
+    return this.#stuckSinceMs !== undefined && now - this.#stuckSinceMs >= lastReportPatienceMs;
   }
 
   #log(error: StatusError): void {

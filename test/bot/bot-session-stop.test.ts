@@ -36,6 +36,24 @@ describe('BotSessionLoop that is stopped', () => {
       await bot.running;
     });
 
+    it('gives up its last report when nobody has heard it for 30 s', async () => {
+      await bot.connect(lease('a'));
+      (await bot.untilWorking()).finish();
+      (await bot.bots.next()).fail(Code.Unavailable);
+      bot.drain.abort();
+      let tries = 0;
+      for (;;) {
+        const call = await Promise.race([bot.bots.next(), bot.running]);
+        if (!call) break;
+        tries += 1;
+        call.fail(Code.Unavailable);
+        await bot.untilAsleepOrOver();
+        bot.clock.advance(5_000);
+      }
+
+      assert.ok(tries >= 6, `It has tried ${tries} times only`);
+    });
+
     it('takes no lease that it is still offered', async () => {
       await bot.connect();
       bot.drain.abort();

@@ -70,6 +70,11 @@ export class SessionHarness {
     while (this.clock.sleepers === 0) await nextTurn();
   }
 
+  /** The same for a loop that may end before. */
+  async untilAsleepOrOver(): Promise<void> {
+    while (this.clock.sleepers === 0 && !this.#isOver) await nextTurn();
+  }
+
   /** Resolves when so many actions have been started. */
   async untilWorking(count = 1): Promise<Work> {
     while (this.works.length < count) await nextTurn();
