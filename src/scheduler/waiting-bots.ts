@@ -17,10 +17,6 @@ export class WaitingBots {
     this.#clock = clock;
   }
 
-  get count(): number {
-    return this.#waiting.size;
-  }
-
   /** Joins the line, at its end, on behalf of a session. Disposal leaves it. */
   join(sessionName: string): WaitingBot {
     const bot = new WaitingBot(sessionName, this.#clock, (unseen) => {

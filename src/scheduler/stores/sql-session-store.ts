@@ -140,8 +140,6 @@ async function reconcile(
   const byId = new Map<string, LeaseReport>(reports.map((report) => [report.id, report]));
   for (const lease of await leasesOf(transaction, session.name)) {
     const report = byId.get(lease.id);
-    if (report && !lease.is_reported)
-      await transaction.sql('leases').where({ id: lease.id }).update({ is_reported: true });
     await apply(transaction, lease, { session, decision: decideLease(sessionLeaseOf(lease), report, isAccepting) });
   }
 }
@@ -155,12 +153,13 @@ async function apply(transaction: JobTransaction, lease: LeaseRow, { session, de
   const row = transaction.sql('leases').where({ id: lease.id });
   switch (decision.kind) {
     case 'keep':
+      if (!lease.is_reported) await row.update({ is_reported: true });
       return;
     case 'offer':
       await row.update({ offers: lease.offers + 1 });
       return;
     case 'activate':
-      await row.update({ state: LeaseState.Active });
+      await row.update({ state: LeaseState.Active, is_reported: true });
       await transaction.begin(lease);
       return;
     case 'give-back':

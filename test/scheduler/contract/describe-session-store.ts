@@ -5,7 +5,7 @@ import { LeaseState } from '../../../src/scheduler/lease.js';
 import { platformKeyOf } from '../../../src/scheduler/platform.js';
 import { Stage } from '../../../src/scheduler/stage.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
-import { active, actionNamed, done, keepaliveMs, newUpdate, offering } from '../../helpers/jobs.js';
+import { active, actionNamed, done, failed, keepaliveMs, newUpdate, offering } from '../../helpers/jobs.js';
 import { StoreBench } from '../../helpers/store-bench.js';
 import type { CreateJobStore } from './describe-operation-store.js';
 
@@ -184,14 +184,17 @@ export function describeSessionStore(name: string, create: CreateJobStore): void
       assert.equal((await bench.claim(await bench.open('other')))?.leases.length, 1);
     });
 
-    it('takes back what an answer carried that nobody waited for (RW-5)', async () => {
-      await bench.add('a');
-      const { session } = await bench.given();
+    it('takes back what an answer carried that nobody waited for, and counts it for no attempt (RW-5)', async () => {
+      const operation = await bench.add('a');
+      let { session } = await bench.given();
       for (let times = 1; times <= 6; times += 1) {
         await store.sessions.hangUp(session.name, session.revision, 15_000);
-
-        assert.equal((await bench.claim(session))?.leases.length, 1);
+        session = (await bench.claim(session))!;
       }
+
+      await bench.update(session, [failed(session.leases[0]!.id, 'UNAVAILABLE: no disk')]);
+
+      assert.equal((await bench.find(operation)).stage, Stage.Queued);
     });
 
     it('gives a bot less time that has hung up, and never more than it had', async () => {
