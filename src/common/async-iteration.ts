@@ -15,6 +15,25 @@ export async function* bytesOnce(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   if (bytes.length > 0) yield bytes;
 }
 
+/** Cuts `source` anew, into parts of `partBytes` each but the last, which has the rest. Nothing for no bytes. */
+export async function* inParts(source: AsyncIterable<Uint8Array>, partBytes: number): AsyncIterable<Buffer> {
+  let chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (let chunk of source) {
+    while (sizeBytes + chunk.length >= partBytes) {
+      const taken = partBytes - sizeBytes;
+      yield Buffer.concat([...chunks, chunk.subarray(0, taken)], partBytes);
+      chunk = chunk.subarray(taken);
+      chunks = [];
+      sizeBytes = 0;
+    }
+    if (chunk.length === 0) continue;
+    chunks.push(chunk);
+    sizeBytes += chunk.length;
+  }
+  if (sizeBytes > 0) yield Buffer.concat(chunks, sizeBytes);
+}
+
 /** Runs `task` over `items`, at most `limit` at a time, in order of start. Rejects with the first failure. */
 export async function forEachConcurrently<T>(
   items: Iterable<T> | AsyncIterable<T>,
