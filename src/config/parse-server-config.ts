@@ -1,13 +1,13 @@
-import { closest } from 'fastest-levenshtein';
 import type { z } from 'zod';
+import { didYouMean } from '../common/did-you-mean.js';
 import { ConfigError, type ConfigFault } from './config-fault.js';
 import { knownKeys } from './known-keys.js';
-import { type ServerConfig, serverConfigSchema } from './server-config.js';
+import { type ServerConfig, configTags, serverConfigSchema } from './server-config.js';
 import { type Environment, YamlTree, kebabCase } from './yaml-tree.js';
 
 /** Parses a server's configuration file. Throws {@link ConfigError} with everything that is wrong with it. */
 export function parseServerConfig(text: string, fileName: string, environment: Environment): ServerConfig {
-  const tree = new YamlTree(text, environment);
+  const tree = new YamlTree(text, { environment, tags: configTags });
   if (tree.faults.length > 0) throw new ConfigError(fileName, tree.faults);
   const result = serverConfigSchema.safeParse(tree.root);
   if (result.success) return result.data;
@@ -50,6 +50,7 @@ function messageOf(issue: z.core.$ZodIssue): string {
 
 function suggestion(key: string, known: readonly string[]): string {
   if (known.length === 0) return '';
-  const all = known.map(kebabCase).sort().join(', ');
-  return `; did you mean ${JSON.stringify(kebabCase(closest(key, [...known])))}? Known here: ${all}`;
+  const names = known.map(kebabCase).sort();
+  const meant = didYouMean(kebabCase(key), names);
+  return `${meant === undefined ? '.' : `; did you mean ${JSON.stringify(meant)}?`} Known here: ${names.join(', ')}`;
 }

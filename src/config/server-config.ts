@@ -2,8 +2,11 @@ import { z } from 'zod';
 import { StatusError } from '../common/status-error.js';
 import { parseSize } from './size.js';
 
+const knownTags = new Set<string>();
+
 /** What every tagged map has: the tag's name, and an identity that stays the same for all aliases of an anchor. */
 function tagged<Type extends string, Shape extends z.ZodRawShape>(type: Type, shape: Shape) {
+  knownTags.add(type);
   return z.strictObject({ type: z.literal(type), node: z.int(), ...shape });
 }
 
@@ -82,6 +85,30 @@ const channel = tagged('channel', {
   error: 'credentials are wanted where insecure-mode is false',
 });
 
+type Service = z.infer<typeof service>;
+
+const services = z
+  .array(service)
+  .min(1)
+  .superRefine((all, context) => {
+    for (const [index, each] of all.entries()) {
+      const isTwice = all.slice(0, index).some((other) => kindOf(other) === kindOf(each));
+      if (isTwice) context.addIssue({ code: 'custom', path: [index], message: `an instance has one !${each.type}` });
+    }
+    const nodes = all.flatMap((each) => (each.type === 'cas' || each.type === 'bytestream' ? [each.storage.node] : []));
+    if (new Set(nodes).size > 1) {
+      context.addIssue({
+        code: 'custom',
+        message: '!cas and !bytestream want the same storage: name one anchor in both',
+      });
+    }
+  });
+
+/** Two tags that stand for one service. */
+function kindOf({ type }: Service): string {
+  return type === 'remote-action-cache' ? 'action-cache' : type;
+}
+
 /** Lists of anchors; what stands in them counts where it is used. */
 const anchors = z.unknown().optional();
 
@@ -92,14 +119,30 @@ const instance = z.strictObject({
   caches: anchors,
   actionCaches: anchors,
   dataStores: anchors,
-  services: z.array(service).min(1),
+  services,
 });
+
+const instances = z
+  .array(instance)
+  .min(1)
+  .superRefine((all, context) => {
+    for (const [index, { name }] of all.entries()) {
+      if (all.findIndex((other) => other.name === name) === index) continue;
+      context.addIssue({ code: 'custom', path: [index, 'name'], message: `${JSON.stringify(name)} is there already` });
+    }
+  });
+
+/** Tags whose map describes an object. */
+export const configTags: ReadonlySet<string> = knownTags;
+
+/** The name that stands for every other one. */
+export const anyInstanceName = '*';
 
 /** The schema of a server's configuration file, in the form that `YamlTree` gives it. */
 export const serverConfigSchema = z.strictObject({
   description: z.string().optional(),
   server: z.array(channel).min(1),
-  instances: z.array(instance).min(1),
+  instances,
   threadPoolSize: z.int().optional(),
 });
 
@@ -107,7 +150,7 @@ export const serverConfigSchema = z.strictObject({
 export type ServerConfig = z.infer<typeof serverConfigSchema>;
 /** An endpoint. */
 export type ChannelConfig = ServerConfig['server'][number];
-/** An instance; the name `*` is every name that no other instance has. */
+/** An instance; {@link anyInstanceName} is every name that no other instance has. */
 export type InstanceConfig = ServerConfig['instances'][number];
 /** Where blobs live. */
 export type BlobStoreConfig = z.infer<typeof blobStore>;

@@ -18,20 +18,12 @@ export type Plain = string | number | boolean | null | undefined | readonly Plai
 /** Environment for `!expand-path`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Tags whose map describes an object. */
-const mapTags = new Set([
-  'channel',
-  'disk-storage',
-  'lru-storage',
-  'remote-storage',
-  'cas',
-  'bytestream',
-  'action-cache',
-  'remote-action-cache',
-  'execution',
-  'sql-data-store',
-  'memory-data-store',
-]);
+/** What a {@link YamlTree} is read with. */
+export interface YamlTreeOptions {
+  readonly environment: Environment;
+  /** Tags that a map may have; others are faults. */
+  readonly tags: ReadonlySet<string>;
+}
 
 /**
  * A YAML file as plain data, with the place of each part. Keys come out in camelCase, whether written with `-` or `_`. An
@@ -43,13 +35,13 @@ export class YamlTree {
   readonly #document: Document.Parsed;
   readonly #lines = new LineCounter();
   readonly #text: string;
-  readonly #environment: Environment;
+  readonly #options: YamlTreeOptions;
   readonly #faults: ConfigFault[] = [];
   readonly #converted = new Map<Node, Plain>();
 
-  constructor(text: string, environment: Environment) {
+  constructor(text: string, options: YamlTreeOptions) {
     this.#text = text;
-    this.#environment = environment;
+    this.#options = options;
     this.#document = parseDocument(text, { lineCounter: this.#lines, logLevel: 'silent', uniqueKeys: true });
     for (const { message, pos } of this.#document.errors) {
       this.#faults.push({ position: this.#positionAt(pos[0]), message: message.split(' at line ')[0] ?? message });
@@ -118,14 +110,14 @@ export class YamlTree {
   #convertTarget(node: Node): Plain {
     const tag = node.tag?.startsWith('!') ? node.tag.slice(1) : undefined;
     if (isMap(node)) return this.#convertMap(node, tag);
-    if (isScalar(node) && tag === 'expand-path') return expandPath(String(node.value), this.#environment);
-    if (tag !== undefined) this.#fault(node, faultOfTag(tag));
+    if (isScalar(node) && tag === 'expand-path') return expandPath(String(node.value), this.#options.environment);
+    if (tag !== undefined) this.#fault(node, this.#faultOfTag(tag));
     if (isSeq(node)) return node.items.map((item) => this.#convert(item as Node));
     return isScalar(node) ? (node.value as Plain) : undefined;
   }
 
   #convertMap(node: YAMLMap, tag: string | undefined): Plain {
-    if (tag !== undefined && !mapTags.has(tag)) this.#fault(node, faultOfTag(tag));
+    if (tag !== undefined && !this.#options.tags.has(tag)) this.#fault(node, this.#faultOfTag(tag));
     const entries = node.items.map((item): [string, Plain] => [
       camelCase(String(item.key)),
       this.#convert(item.value as Node | null),
@@ -137,14 +129,14 @@ export class YamlTree {
   #fault(node: Node, message: string): void {
     this.#faults.push({ position: this.#positionAt(this.#startOf(node)), message });
   }
-}
 
-function faultOfTag(tag: string): string {
-  const known = [...mapTags, 'expand-path'].map((name) => `!${name}`).join(', ');
-  const form = mapTags.has(tag)
-    ? `!${tag} takes a map of keys`
-    : `!${tag} is not supported yet; supported are ${known}`;
-  return tag === 'expand-path' ? '!expand-path takes a text' : form;
+  #faultOfTag(tag: string): string {
+    const { tags } = this.#options;
+    if (tag === 'expand-path') return '!expand-path takes a text';
+    if (tags.has(tag)) return `!${tag} takes a map of keys`;
+    const known = [...tags, 'expand-path'].map((name) => `!${name}`).join(', ');
+    return `!${tag} is not supported yet; supported are ${known}`;
+  }
 }
 
 /** `~`, `$VAR` and `${VAR}`; an unknown variable stays as text, as in BuildGrid. */

@@ -1,13 +1,10 @@
-import type { InstanceConfig, ServerConfig } from '../config/server-config.js';
+import { type InstanceConfig, type ServerConfig, anyInstanceName } from '../config/server-config.js';
 import { checkInstanceName } from '../digest/instance-name.js';
 import { type Instance, InstanceRegistry } from '../services/instance-registry.js';
 import type { Composition } from './composition.js';
 import { createActionCache } from './create-action-cache.js';
 import { createBlobStore } from './create-blob-store.js';
 import { createExecution } from './create-execution.js';
-
-/** The name that stands for every other one. */
-const anyName = '*';
 
 /** Builds what each instance name stands for. */
 export async function createInstances(
@@ -18,7 +15,7 @@ export async function createInstances(
   let fallback: Instance | undefined;
   for (const config of instances) {
     const instance = await createInstance(config, composition);
-    if (config.name === anyName) fallback = instance;
+    if (config.name === anyInstanceName) fallback = instance;
     else byName.set(checkInstanceName(config.name), instance);
   }
   return new InstanceRegistry(byName, fallback);

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Code } from '../common/code.js';
 import { StatusError, errnoOf } from '../common/status-error.js';
 import { parseServerConfig } from '../config/parse-server-config.js';
-import type { ServerConfig } from '../config/server-config.js';
+import { type ServerConfig, anyInstanceName } from '../config/server-config.js';
 
 /** What {@link loadServerConfig} reads. */
 export interface LoadServerConfigOptions {
@@ -19,7 +19,7 @@ export async function loadServerConfig(options: LoadServerConfigOptions): Promis
   const names = options.instanceNames ?? [];
   if (names.length === 0) return config;
   const instances = config.instances.flatMap((instance) =>
-    instance.name === '*' ? names.map((name) => ({ ...instance, name })) : [instance],
+    instance.name === anyInstanceName ? names.map((name) => ({ ...instance, name })) : [instance],
   );
   return { ...config, instances };
 }

@@ -104,7 +104,10 @@ instances:
       - !cas {storage: !s3-storage {bucket: b}}
 `);
 
-    assert.match(faults, /^bgd\.yml:6:24: !s3-storage is not supported yet; supported are !channel, /);
+    assert.match(
+      faults,
+      /^bgd\.yml:6:24: !s3-storage is not supported yet; supported are !lru-storage, .*!channel, !expand-path$/,
+    );
   });
 
   it('names the nearest key for a misspelt one at the top', () => {
@@ -119,6 +122,32 @@ instances: [{name: '', services: [!cas {storage: !lru-storage {size: 1}}]}]
 `);
 
     assert.match(faults, /credentials are wanted where insecure-mode is false/);
+  });
+
+  it('refuses two instances of one name, and two services of one kind', () => {
+    const faults = faultsOf(`${head}  - name: a
+    services:
+      - !cas {storage: !lru-storage &cas {size: 10K}}
+  - name: a
+    services:
+      - !action-cache {storage: *cas}
+      - !remote-action-cache {url: 'grpc://b', instance-name: ''}
+`);
+
+    const [name, service, ...others] = faults.split('\n');
+    assert.equal(name, 'bgd.yml:7:11: instances[1].name: "a" is there already');
+    assert.equal(service, 'bgd.yml:10:9: instances[1].services[1]: an instance has one !remote-action-cache');
+    assert.deepEqual(others, []);
+  });
+
+  it('wants !cas and !bytestream to share their storage', () => {
+    const faults = faultsOf(`${head}  - name: ''
+    services:
+      - !cas {storage: !lru-storage {size: 10K}}
+      - !bytestream {storage: !lru-storage {size: 10K}}
+`);
+
+    assert.match(faults, /^bgd\.yml:\d+:\d+: instances\[0\]\.services: !cas and !bytestream want the same storage/);
   });
 
   it('refuses text that is no YAML with the place of the fault', () => {
