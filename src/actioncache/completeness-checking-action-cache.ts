@@ -1,20 +1,18 @@
 import { BlobNotFoundError, type BlobStore } from '../blobstore/blob-store.js';
-import { readBlob } from '../blobstore/read-blob.js';
 import { Code } from '../common/code.js';
 import { type Logger, silentLogger } from '../common/logger.js';
 import { StatusError } from '../common/status-error.js';
 import { Digest } from '../digest/digest.js';
 import type { DigestFunction } from '../digest/digest-function.js';
 import { checkDirectory } from '../merkle/directory.js';
+import { readTree } from '../merkle/tree.js';
 import { walkDirectories } from '../merkle/walk-directories.js';
-import { decodeMessage } from '../proto/any.js';
-import { reapi } from '../proto/index.js';
+import type { reapi } from '../proto/index.js';
 import type { ActionCache } from './action-cache.js';
 import { referencesOf } from './action-result.js';
 import { storeInlineBytes } from './store-inline-bytes.js';
 
-/** A larger blob is taken for no Tree, and a result with more blobs for malformed: both must fit in memory (U4). */
-const maxTreeBytes = 64 * 1024 * 1024;
+/** A result with more blobs is taken for malformed: all of them must fit in memory (U4). */
 const maxBlobs = 1_000_000;
 
 /**
@@ -93,10 +91,7 @@ export class CompletenessCheckingActionCache implements ActionCache {
   }
 
   async #directoriesOf(digest: Digest, signal?: AbortSignal): Promise<readonly reapi.Directory.$Properties[]> {
-    if (digest.sizeBytes > maxTreeBytes) {
-      throw new StatusError(Code.InvalidArgument, `Tree ${String(digest)} has more than ${maxTreeBytes} bytes`);
-    }
-    const tree = decodeMessage('a Tree', reapi.Tree, await readBlob(this.#blobs, digest, signal));
+    const tree = await readTree(this.#blobs, digest, signal);
     const directories = [tree.root ?? {}, ...tree.children];
     for (const directory of directories) checkDirectory(directory);
     return directories;

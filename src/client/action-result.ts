@@ -1,8 +1,7 @@
-import { readBlob } from '../blobstore/read-blob.js';
 import type { BlobStore } from '../blobstore/blob-store.js';
+import { readMessage } from '../blobstore/read-message.js';
 import { Digest } from '../digest/digest.js';
 import { digestFunctionOf, type DigestFunction } from '../digest/digest-function.js';
-import { decodeMessage } from '../proto/any.js';
 import { reapi } from '../proto/index.js';
 import { planOutputs } from './plan-outputs.js';
 
@@ -21,7 +20,7 @@ export async function readActionResult(
   digest: Digest,
   signal?: AbortSignal,
 ): Promise<reapi.ActionResult> {
-  return decodeMessage('an ActionResult', reapi.ActionResult, await readBlob(blobs, digest, signal));
+  return readMessage(blobs, { what: 'an ActionResult', digest, type: reapi.ActionResult }, signal);
 }
 
 /** The outputs of a result, by path. A directory's digest is that of its Tree, where it has one. */

@@ -4,12 +4,11 @@ import { forEachConcurrently } from '../common/async-iteration.js';
 import { Code } from '../common/code.js';
 import { StatusError, errnoOf } from '../common/status-error.js';
 import type { BlobStore } from '../blobstore/blob-store.js';
-import { readBlob } from '../blobstore/read-blob.js';
 import { SHA256, type DigestFunction } from '../digest/digest-function.js';
 import { fileError } from '../merkle/digest-file.js';
 import { materialise } from '../merkle/materialise.js';
-import { decodeMessage } from '../proto/any.js';
-import { reapi } from '../proto/index.js';
+import { readTree } from '../merkle/tree.js';
+import type { reapi } from '../proto/index.js';
 import { downloadFile } from './download-file.js';
 import { planOutputs, type OutputFile, type OutputFolder } from './plan-outputs.js';
 import { replaceFile } from './replace-file.js';
@@ -86,7 +85,7 @@ async function writeFolder(
   await place.refuseLink(path);
   const target = join(place.root, path);
   if (treeDigest) {
-    const tree = decodeMessage('a Tree', reapi.Tree, await readBlob(blobs, treeDigest, signal));
+    const tree = await readTree(blobs, treeDigest, signal);
     const store = new TreeBlobStore(tree, treeDigest.function, blobs);
     await materialise(store.root, target, store, signal);
   } else if (rootDigest) {

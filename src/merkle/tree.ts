@@ -1,3 +1,5 @@
+import type { BlobStore } from '../blobstore/blob-store.js';
+import { readMessage } from '../blobstore/read-message.js';
 import { Digest } from '../digest/digest.js';
 import type { DigestFunction } from '../digest/digest-function.js';
 import { reapi } from '../proto/index.js';
@@ -6,6 +8,14 @@ import { reapi } from '../proto/index.js';
 export interface DigestedDirectory {
   readonly digest: Digest;
   readonly directory: reapi.Directory.$Properties;
+}
+
+/** A larger blob is taken for no Tree: it must fit in memory (U4). */
+const maxTreeBytes = 64 * 1024 * 1024;
+
+/** Reads a Tree, whose Directories are not checked yet. Throws BlobNotFoundError, and INVALID_ARGUMENT for another blob. */
+export function readTree(blobs: BlobStore, digest: Digest, signal?: AbortSignal): Promise<reapi.Tree> {
+  return readMessage(blobs, { what: 'a Tree', digest, type: reapi.Tree, maxBytes: maxTreeBytes }, signal);
 }
 
 /** Encodes a Directory and digests the bytes. Its lists must be sorted already (DIG-11). */

@@ -1,16 +1,14 @@
-import { BlobNotFoundError, type BlobStore } from '../blobstore/blob-store.js';
-import { readBlob } from '../blobstore/read-blob.js';
+import type { BlobStore } from '../blobstore/blob-store.js';
+import { readInputMessage } from '../blobstore/read-message.js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { Digest, type DigestMessage } from '../digest/digest.js';
 import type { DigestFunction } from '../digest/digest-function.js';
 import { missingBlobsError } from '../digest/missing-blobs.js';
-import { decodeMessage, type MessageType } from '../proto/any.js';
 import { reapi } from '../proto/index.js';
 import { millisecondsOf } from '../proto/timestamp.js';
 import type { Platform } from '../scheduler/platform.js';
 import { checkCommand } from './check-command.js';
-import { maxReceivedMessageBytes } from './limits.js';
 
 /** What the scheduler must know of an Action. */
 export interface ActionSummary {
@@ -26,7 +24,7 @@ export interface ActionSummary {
  * root is looked for here.
  */
 export async function readAction(blobs: BlobStore, digest: Digest, signal?: AbortSignal): Promise<ActionSummary> {
-  const action = await readMessage(blobs, { what: 'the Action', digest, type: reapi.Action }, signal);
+  const action = await readInputMessage(blobs, { what: 'an Action', digest, type: reapi.Action }, signal);
   const fn = digest.function;
   const commandDigest = required('command_digest', action.commandDigest, fn);
   const inputRootDigest = required('input_root_digest', action.inputRootDigest, fn);
@@ -34,7 +32,11 @@ export async function readAction(blobs: BlobStore, digest: Digest, signal?: Abor
   const needed = [commandDigest, inputRootDigest].filter(({ isEmpty }) => !isEmpty);
   const missing = await blobs.findMissing(needed, signal);
   if (missing.length > 0) throw missingBlobsError(missing);
-  const command = await readMessage(blobs, { what: 'the Command', digest: commandDigest, type: reapi.Command }, signal);
+  const command = await readInputMessage(
+    blobs,
+    { what: 'a Command', digest: commandDigest, type: reapi.Command },
+    signal,
+  );
   checkCommand(command);
   const timeoutMs = millisecondsOf(action.timeout);
   return {
@@ -48,31 +50,6 @@ export async function readAction(blobs: BlobStore, digest: Digest, signal?: Abor
 function platformOf(action: reapi.Action, command: reapi.Command): Platform {
   const { properties } = action.platform ?? command.platform ?? {};
   return (properties ?? []).map(({ name, value }) => ({ name: name ?? '', value: value ?? '' }));
-}
-
-interface Wanted<Message> {
-  readonly what: string;
-  readonly digest: Digest;
-  readonly type: MessageType<Message, never>;
-}
-
-async function readMessage<Message>(
-  blobs: BlobStore,
-  { what, digest, type }: Wanted<Message>,
-  signal?: AbortSignal,
-): Promise<Message> {
-  if (digest.sizeBytes > maxReceivedMessageBytes) {
-    throw new StatusError(
-      Code.InvalidArgument,
-      `${what} has ${digest.sizeBytes} bytes; at most ${maxReceivedMessageBytes} are possible`,
-    );
-  }
-  try {
-    return decodeMessage(what, type, await readBlob(blobs, digest, signal));
-  } catch (reason) {
-    if (reason instanceof BlobNotFoundError) throw missingBlobsError([digest], { cause: reason });
-    throw reason;
-  }
 }
 
 function required(field: string, message: DigestMessage | null | undefined, fn: DigestFunction): Digest {

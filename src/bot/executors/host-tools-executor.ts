@@ -1,18 +1,16 @@
 import { dirname } from 'node:path';
 import { stat } from 'node:fs/promises';
 import type { BlobSource } from '../../blobstore/blob-source.js';
-import { BlobNotFoundError, type BlobStore } from '../../blobstore/blob-store.js';
-import { readBlob } from '../../blobstore/read-blob.js';
+import type { BlobStore } from '../../blobstore/blob-store.js';
+import { readInputMessage } from '../../blobstore/read-message.js';
 import { uploadMissing } from '../../client/upload-missing.js';
 import type { Clock } from '../../common/clock.js';
 import { Code } from '../../common/code.js';
 import { StatusError } from '../../common/status-error.js';
 import { Digest } from '../../digest/digest.js';
 import type { DigestFunction } from '../../digest/digest-function.js';
-import { missingBlobsError } from '../../digest/missing-blobs.js';
 import { digestFile } from '../../merkle/digest-file.js';
 import { materialise } from '../../merkle/materialise.js';
-import { decodeMessage, type MessageType } from '../../proto/any.js';
 import { reapi } from '../../proto/index.js';
 import { millisecondsOf } from '../../proto/timestamp.js';
 import type { ActionExecutor, ActionOutcome, ActionRequest } from '../action-executor.js';
@@ -87,31 +85,19 @@ export class HostToolsExecutor implements ActionExecutor {
 
   async #readTask({ digest, action: given }: ActionRequest, signal: AbortSignal): Promise<Task> {
     const fn = digest.function;
-    const action = given ?? (await this.#readMessage('an Action', reapi.Action, digest, signal));
+    const { blobs, defaultTimeoutMs } = this.#options;
+    const action = given ?? (await readInputMessage(blobs, { what: 'an Action', digest, type: reapi.Action }, signal));
     const commandDigest = Digest.fromProto(action.commandDigest, fn);
-    const command = await this.#readMessage('a Command', reapi.Command, commandDigest, signal);
+    const commandBlob = { what: 'a Command', digest: commandDigest, type: reapi.Command };
+    const command = await readInputMessage(blobs, commandBlob, signal);
     const timeoutMs = millisecondsOf(action.timeout) ?? 0;
     return {
       plan: planCommand(command),
       inputRoot: Digest.fromProto(action.inputRootDigest, fn),
       // Zero counts as unset (EX-11).
-      timeoutMs: timeoutMs > 0 ? timeoutMs : this.#options.defaultTimeoutMs,
+      timeoutMs: timeoutMs > 0 ? timeoutMs : defaultTimeoutMs,
       digestFunction: fn,
     };
-  }
-
-  async #readMessage<Message>(
-    what: string,
-    type: MessageType<Message, never>,
-    digest: Digest,
-    signal: AbortSignal,
-  ): Promise<Message> {
-    try {
-      return decodeMessage(what, type, await readBlob(this.#options.blobs, digest, signal));
-    } catch (reason) {
-      if (reason instanceof BlobNotFoundError) throw missingBlobsError([digest], { cause: reason });
-      throw reason;
-    }
   }
 
   #run({ plan, timeoutMs }: Task, attempt: Attempt, cwd: string, signal: AbortSignal): Promise<CommandOutcome> {
