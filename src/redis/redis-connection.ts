@@ -8,13 +8,14 @@ import type { RedisOptions } from './redis-options.js';
 /** What {@link RedisConnection.open} is told. */
 export interface RedisConnectionOptions extends RedisOptions {
   readonly logger?: Logger;
+  /** How long a reply may take before the connection counts as broken. @defaultValue 10,000 */
+  readonly answerTimeoutMs?: number;
 }
 
 /** What a command of a pipeline answered, or why it failed. */
 export type RedisReply = number | string | Buffer | null | StatusError;
 
 const connectTimeoutMs = 5_000;
-const answerTimeoutMs = 10_000;
 const keepAliveMs = 30_000;
 const maxReconnectDelayMs = 1_000;
 
@@ -48,7 +49,7 @@ export class RedisConnection implements Disposable {
   /** Loads the client library. */
   static async open(options: RedisConnectionOptions): Promise<RedisConnection> {
     const { Redis } = await import('ioredis');
-    const { host, port, password, db } = options;
+    const { host, port, password, db, answerTimeoutMs = 10_000 } = options;
     const redis = new Redis({
       host,
       port,
@@ -79,7 +80,7 @@ export class RedisConnection implements Disposable {
     }
   }
 
-  /** Sends many commands at once; one reply each, in order. Throws only if the server cannot be reached. */
+  /** Sends many commands at once; one reply each, in order, that of a failed one being why it failed. */
   async pipeline(
     doing: string,
     fill: (pipeline: ChainableCommander) => unknown,
