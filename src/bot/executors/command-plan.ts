@@ -1,5 +1,6 @@
 import { Code } from '../../common/code.js';
 import { StatusError } from '../../common/status-error.js';
+import { resolveInside } from '../../merkle/resolve-inside.js';
 import { reapi } from '../../proto/index.js';
 
 /** An output that a Command asks for. */
@@ -60,21 +61,6 @@ function requestedOutputs(command: reapi.Command): readonly Omit<RequestedOutput
     [...new Set(paths)].map((path) => ({ path, kind }));
   if (outputPaths.length > 0) return distinct(outputPaths, 'any');
   return [...distinct(outputFiles, 'file'), ...distinct(outputDirectories, 'directory')];
-}
-
-/** Resolves `path` against `base` within the input root, by its text alone. */
-function resolveInside(base: string, path: string, what: string): string {
-  const fault = (text: string): StatusError =>
-    new StatusError(Code.InvalidArgument, `${what} ${JSON.stringify(path)} ${text}`);
-  if (path.startsWith('/')) throw fault('is absolute: a relative path is wanted');
-  if (hasNul(path)) throw fault('has a NUL');
-  const segments = base === '' ? [] : base.split('/');
-  for (const segment of path.split('/')) {
-    if (segment === '' || segment === '.') continue;
-    if (segment !== '..') segments.push(segment);
-    else if (segments.pop() === undefined) throw fault('leaves the input root');
-  }
-  return segments.join('/');
 }
 
 function hasNul(text: string): boolean {
