@@ -4,6 +4,7 @@ import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { CliFailure } from './cli-failure.js';
 import { ExitCode } from './exit-code.js';
+import { usageFailure } from './usage-failure.js';
 
 const stopSignals = ['SIGINT', 'SIGTERM'] as const;
 
@@ -66,7 +67,12 @@ export abstract class BaseCommand extends Command {
     try {
       return await super.parse(input, argv);
     } catch (reason) {
-      throw CliFailure.ofUsage(reason);
+      throw usageFailure(reason, {
+        command: `bgd ${this.ctor.id.replaceAll(':', ' ')}`,
+        argv: argv ?? this.argv,
+        flags: { ...this.ctor.baseFlags, ...this.ctor.flags },
+        isOpen: !this.ctor.strict,
+      });
     }
   }
 

@@ -53,18 +53,13 @@ function fromUsage(reason: unknown): CliFailure | undefined {
   return new CliFailure(isSilent ? '' : inOneLine(reason.message), { code: 'USAGE', exitCode, cause: reason });
 }
 
-/** oclif writes on several lines, in colours, and names commands as it stores them, such as `cas:upload`. */
+/** oclif writes on several lines, in colours. */
 function inOneLine(text: string): string {
   const lines = stripVTControlCharacters(text)
     .split(/\s*\n\s*/)
     .filter(Boolean);
   const line = lines.reduce((sum, next) => `${sum}${/[.:]$/.test(sum) ? ' ' : '. '}${next}`);
-  return line
-    .replace(/^Parsing (--\S+)\. /, '$1: ')
-    .replace(
-      /^command (\S+) not found$/,
-      (_, id: string) => `Unknown command: bgd ${id.replaceAll(':', ' ')}. See bgd --help`,
-    );
+  return line.replace(/^Parsing (--\S+)\. /, '$1: ');
 }
 
 /** What is wrong with a path that the user named. */

@@ -99,10 +99,51 @@ describe('The command line', () => {
     }
   });
 
+  it('takes -h for --help', async () => {
+    await using home = await temporaryDirectory();
+
+    for (const args of [['-h'], ['cas', '-h'], ['cas', 'upload-dir', '-h']]) {
+      const { code, stdout } = await runBgd(args, { home: home.path });
+      assert.equal(code, 0);
+      assert.match(stdout, /\nUSAGE\n/);
+    }
+  });
+
+  it('says in one line that stdout is full', async () => {
+    await using home = await temporaryDirectory();
+    const bgd = join(repositoryRoot, 'bin/run.js');
+
+    await assert.rejects(
+      run('sh', ['-c', '"$0" "$1" --help >/dev/full', process.execPath, bgd], { env: { HOME: home.path } }),
+      { code: 1, stderr: /^Error: Cannot write to stdout: .*no space left.*\n$/ },
+    );
+  });
+
   const mistakes = [
     { args: ['frobnicate'], message: 'Unknown command: bgd frobnicate. See bgd --help' },
-    { args: ['cas', 'frobnicate'], message: 'Unknown command: bgd cas frobnicate. See bgd --help' },
-    { args: ['capabilities', '--frobnicate'], message: 'Nonexistent flag: --frobnicate. See more help with --help' },
+    { args: ['csa', 'upload-dir', '.'], message: 'Unknown command: bgd csa; did you mean bgd cas? See bgd --help' },
+    { args: ['help', 'nope'], message: 'Unknown command: bgd nope. See bgd --help' },
+    { args: ['cas', 'frobnicate'], message: 'Unknown command: bgd cas frobnicate. See bgd cas --help' },
+    {
+      args: ['cas', 'uplod-dir', 'a:b'],
+      message: 'Unknown command: bgd cas uplod-dir; did you mean bgd cas upload-dir? See bgd cas --help',
+    },
+    { args: ['capabilities', 'extra'], message: 'Unexpected argument: extra. See bgd capabilities --help' },
+    { args: ['capabilities', '--frobnicate'], message: 'Unknown flag: --frobnicate. See bgd capabilities --help' },
+    {
+      args: ['cas', 'upload-file', '--remot', 'x', 'y'],
+      message: 'Unknown flag: --remot; did you mean --remote? See bgd cas upload-file --help',
+    },
+    {
+      args: ['execute', 'command', '.', 'gcc', '-o', 'x'],
+      message: 'Unknown flag: -o. Flags of CMD go behind "--". See bgd execute command --help',
+    },
+    { args: ['cas', 'download-dir'], message: 'DIGEST and DIRECTORY are missing. See bgd cas download-dir --help' },
+    { args: ['operation', 'status'], message: 'NAME is missing. See bgd operation status --help' },
+    {
+      args: ['bot', 'host-tools', '--concurrency', 'x'],
+      message: '--concurrency: Expected an integer but received: x. See bgd bot host-tools --help',
+    },
     {
       args: ['cas', '--frobnicate'],
       message: 'bgd cas wants a sub-command before --frobnicate; bgd cas --help lists them',
