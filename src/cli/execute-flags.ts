@@ -1,5 +1,6 @@
 import { Flags, type Interfaces } from '@oclif/core';
 import type { ActionSpec } from '../client/action-draft.js';
+import type { ExecutionReport } from './deliver-outcome.js';
 import { remoteCasFlags } from './connection-flags.js';
 import { outputPathFlag } from './output-path-flag.js';
 import { pairFlag } from './pair-flag.js';
@@ -42,6 +43,20 @@ export type ExecuteFlags = Interfaces.InferredFlags<typeof executeFlags>;
 /** Where programs are found unless the user says otherwise: the worker's own PATH is not the user's to know. */
 const defaultPath = '/usr/local/bin:/usr/bin:/bin';
 
+const outputPathsOf = (flags: ExecuteFlags): string[] => [
+  ...(flags['output-path'] ?? []),
+  ...(flags['output-file'] ?? []),
+];
+
+/** Which outputs a command that went well owes to the flags: a slip in a path is easily made, and else goes unseen. */
+export function missingOutputs(
+  flags: ExecuteFlags,
+  { exitCode, outputs }: Pick<ExecutionReport, 'exitCode' | 'outputs'>,
+): readonly string[] {
+  const found = new Set(outputs.map(({ path }) => path));
+  return exitCode === 0 ? outputPathsOf(flags).filter((path) => !found.has(path)) : [];
+}
+
 /** What the flags say of the action. */
 export function actionSpecOf(
   flags: ExecuteFlags,
@@ -50,7 +65,7 @@ export function actionSpecOf(
   return {
     argv,
     inputRoot,
-    outputPaths: [...(flags['output-path'] ?? []), ...(flags['output-file'] ?? [])],
+    outputPaths: outputPathsOf(flags),
     environment: new Map([['PATH', defaultPath], ...(flags.env ?? [])]),
     platform: flags['platform-property'] ?? [],
     timeoutMs: flags.timeout,

@@ -48,7 +48,7 @@ describe('bgd execute command', () => {
     const { code, stderr } = await harness.run('execute', 'command', ...args);
 
     const { action, command } = await executed();
-    assert.deepEqual([code, stderr], [0, '']);
+    assert.deepEqual([code, stderr], [0, 'The command did not leave behind b, a\n']);
     assert.deepEqual(command.arguments, ['gcc', '-p', 'x', '--json']);
     assert.deepEqual(command.outputPaths, ['a', 'b']);
     assert.deepEqual(JSON.parse(JSON.stringify(command.environmentVariables)), [
@@ -100,6 +100,18 @@ describe('bgd execute command', () => {
     assert.equal(code, 0);
     assert.equal(await readFile(inFolder('out/link'), 'utf8'), '#!/bin/sh\n');
     assert.equal((await stat(inFolder('out/bin/hello'))).mode & 0o111, 0o111);
+  });
+
+  it('names the outputs that a command which went well has not left behind', async () => {
+    const outputSymlinks = [{ path: 'link', target: 'x' }];
+    const args = ['execute', 'command', '--output-path', 'link', '--output-path', 'lnik', '--', 'make'];
+    harness.server.endWith({ result: { outputSymlinks } });
+    const good = await harness.run(...args);
+    harness.server.endWith({ result: { exitCode: 1, outputSymlinks } });
+    const bad = await harness.run(...args);
+
+    assert.deepEqual([good.code, good.stderr], [0, 'The command did not leave behind lnik\n']);
+    assert.deepEqual([bad.code, bad.stderr], [1, '']);
   });
 
   it('never writes an output over a folder: that is 125', async () => {

@@ -9,11 +9,9 @@ export default class BotHostTools extends BaseCommand {
   static override enableJsonFlag = false;
   static override summary = 'Run a worker that executes actions with the tools of this machine.';
 
-  static override description = `Each action gets a folder of its own below the work folder, with its inputs as plain files, and exactly the
-environment of its Command. There is no sandbox: an action can read and do what the user of the bot can.
+  static override description = `Each action gets a folder of its own below the work folder, with its inputs as plain files, and exactly the environment of its Command. There is no sandbox: an action can read and do what the user of the bot can.
 
-A server that is not there yet is waited for. SIGTERM lets the bot finish and report what it works on, without taking
-more; Ctrl-C, or a second SIGTERM, stops the work and gives it back to the server.`;
+A server that is not there yet is waited for. SIGTERM lets the bot finish and report what it works on, without taking more; Ctrl-C, or a second SIGTERM, stops the work and gives it back to the server.`;
 
   static override examples = [
     '<%= config.bin %> <%= command.id %>',

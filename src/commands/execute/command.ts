@@ -2,7 +2,7 @@ import { Args } from '@oclif/core';
 import { CliFailure } from '../../cli/cli-failure.js';
 import { ClientCommand } from '../../cli/client-command.js';
 import { deliverOutcome, type ExecutionReport } from '../../cli/deliver-outcome.js';
-import { actionSpecOf, executeFlags } from '../../cli/execute-flags.js';
+import { actionSpecOf, executeFlags, missingOutputs } from '../../cli/execute-flags.js';
 import { ExecutionExitCode } from '../../cli/execution-failure.js';
 import { presentQueued } from '../../cli/present-queued.js';
 import { presentUpload } from '../../cli/present-upload.js';
@@ -14,17 +14,16 @@ import type { StageName } from '../../client/operation-summary.js';
 
 export default class ExecuteCommand extends ClientCommand {
   static override summary = 'Run a command on a worker, as if it ran here.';
-  static override description = `Uploads INPUT_ROOT (nothing, if it is not given), has CMD executed in it, prints what CMD printed, downloads what it
-left behind, and exits with its exit code. Without "--" the first word is INPUT_ROOT, the others are CMD. A result that
-is in the cache is taken from there. Other exit codes: 124 CMD ran longer than it may, 125 bgd or the server failed, 126
-CMD is not executable, 127 CMD was not found, 128+n CMD was killed by signal n.`;
+  static override description = `Uploads INPUT_ROOT (nothing, if it is not given), has CMD executed in it, prints what CMD printed, downloads what --output-path names, and exits with CMD's exit code. Without "--" the first word is INPUT_ROOT, the others are CMD. A result that is in the cache is taken from there.
+
+Other exit codes: 124 CMD ran longer than it may, 125 bgd or the server failed, 126 CMD is not executable, 127 CMD was not found, 128+n CMD was killed by signal n.`;
 
   static override usage = '<%= command.id %> [FLAGS] [INPUT_ROOT] -- CMD...';
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> -- uname -a',
     '<%= config.bin %> <%= command.id %> --output-path hello . -- gcc hello.c -o hello',
-    '<%= config.bin %> <%= command.id %> -p OSFamily=Linux --timeout 60 --output-path report.xml . -- ./test.sh',
+    '<%= config.bin %> <%= command.id %> -p OSFamily=linux --timeout 60 --output-path report.xml . -- ./test.sh',
   ];
 
   static override args = {
@@ -56,6 +55,8 @@ CMD is not executable, 127 CMD was not found, 128+n CMD was killed by signal n.`
     const target = flags['output-directory'];
     const delivery = { client, target, actionDigest: draft.digest, isCollected: this.jsonEnabled() };
     const report = await deliverOutcome(outcome, delivery, this.signal);
+    const missing = missingOutputs(flags, report);
+    if (missing.length > 0) this.logToStderr(`The command did not leave behind ${missing.join(', ')}`);
     process.exitCode = report.exitCode;
     return report;
   }

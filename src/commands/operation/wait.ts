@@ -6,8 +6,7 @@ import { summariseOperation, type OperationSummary } from '../../client/operatio
 
 export default class OperationWait extends ClientCommand {
   static override summary = 'Wait until an operation is done and show how it ended.';
-  static override description = `Exits with 0 when the operation is done, however it ended; what its command printed and left behind is not fetched.
-Interrupting the wait does not stop the operation.`;
+  static override description = `Exits with 0 when the operation is done, however it ended; what its command printed and left behind is not fetched. Interrupting the wait does not stop the operation.`;
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> $NAME',

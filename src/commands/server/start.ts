@@ -8,12 +8,9 @@ export default class ServerStart extends BaseCommand {
   static override enableJsonFlag = false;
   static override summary = 'Run a server: CAS, ActionCache, Execution and Bots, or any part of them.';
 
-  static override description = `Without CONFIG everything runs in one process on loopback, port 50051, and keeps its data below the user's data
-directory. With CONFIG, a YAML file with BuildGrid's tags, it runs what the file says.
+  static override description = `Without CONFIG everything runs in one process on loopback, port 50051, and keeps its data below the user's data directory. With CONFIG, a YAML file with BuildGrid's tags, it runs what the file says.
 
-Once it serves it prints one line for each endpoint on stdout, "listening on grpc://ADDRESS:PORT"; all else goes to
-stderr. SIGTERM and Ctrl-C stop it gracefully: it takes no new calls, sends the waiting ones away and lets the others
-finish. A second one ends it at once.`;
+Once it serves it prints one line for each endpoint on stdout, "listening on grpc://ADDRESS:PORT"; all else goes to stderr. SIGTERM and Ctrl-C stop it gracefully: it takes no new calls, sends the waiting ones away and lets the others finish. A second one ends it at once.`;
 
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
