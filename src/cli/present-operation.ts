@@ -12,7 +12,7 @@ export function presentState({ stage, done, failure, exitCode, cached }: Operati
 export function presentOperations(operations: readonly OperationSummary[], width?: number): string {
   const rows = operations.map((operation) => {
     const { name, worker = '', queuedAt = '', actionDigest = '' } = operation;
-    return [name, presentState(operation), worker, queuedAt.slice(0, 19), actionDigest];
+    return [name, presentState(operation), worker, queuedAt.replace(/\.\d+/, ''), actionDigest];
   });
   return presentTable(['NAME', 'STATE', 'WORKER', 'QUEUED', 'ACTION'], rows, width);
 }

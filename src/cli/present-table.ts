@@ -5,19 +5,20 @@ const minWidth = 8;
 const gap = 2;
 
 /**
- * Lays out rows below their headings. Where they are wider than `width`, the widest columns are cut, but never the first:
- * that is what people copy.
+ * Lays out rows below their headings. Columns that do not fit into `width` are left out, the first of them is cut if
+ * enough of it can be shown. The first of all is always whole: that is what people copy.
  */
 export function presentTable(head: readonly string[], rows: readonly (readonly string[])[], width = Infinity): string {
+  const natural = head.map((text, column) =>
+    Math.max(...[text, ...rows.map((row) => row[column] ?? '')].map(lengthOf)),
+  );
+  const colWidths = fit(natural, width);
   const table = new Table({
-    colWidths: fit(
-      head.map((text, column) => Math.max(...[text, ...rows.map((row) => row[column] ?? '')].map(lengthOf))),
-      width,
-    ),
+    colWidths,
     chars: withoutLines,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': gap },
   });
-  table.push([...head], ...rows.map((row) => [...row]));
+  table.push(...[head, ...rows].map((row) => row.slice(0, colWidths.length)));
   return table
     .toString()
     .split('\n')
@@ -28,16 +29,15 @@ export function presentTable(head: readonly string[], rows: readonly (readonly s
 const lengthOf = (text: string): number => text.length;
 
 function fit(natural: readonly number[], width: number): number[] {
-  const widths = natural.map((length) => length + gap);
-  for (;;) {
-    const total = widths.reduce((sum, length) => sum + length, 0);
-    const widest = widths
-      .slice(1)
-      .reduce((best, length, index) => (length > (widths[best] ?? 0) ? index + 1 : best), 1);
-    const found = widths[widest] ?? 0;
-    if (total <= width || found <= minWidth) return widths;
-    widths[widest] = Math.max(minWidth, found - (total - width));
+  const widths: number[] = [];
+  let left = width;
+  for (const length of natural) {
+    // The last column needs no gap.
+    if (widths.length > 0 && left < length) return left < minWidth ? widths : [...widths, left + gap];
+    widths.push(length + gap);
+    left -= length + gap;
   }
+  return widths;
 }
 
 const edges = ['top', 'bottom', 'left', 'right', 'mid'];
