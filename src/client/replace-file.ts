@@ -17,7 +17,9 @@ export async function replaceFile(path: string, make: (temporaryPath: string) =>
     await rename(temporaryPath, path);
   } catch (reason) {
     await rm(temporaryPath, { force: true });
-    throw errnoOf(reason) === undefined ? reason : fileError(path, reason);
+    // The file itself need not be there, but its folder.
+    const missing = errnoOf(reason) === 'ENOENT' ? dirname(path) : path;
+    throw errnoOf(reason) === undefined ? reason : fileError(missing, reason);
   }
 }
 
