@@ -8,6 +8,19 @@ const osFamily = 'OSFamily';
 /** Property names that every instance knows (RW-11). */
 export const builtInPropertyKeys: readonly string[] = [osFamily, 'ISA'];
 
+/** What the names and values of a platform may have together: with each waiting Job they are held against each bot (U4). */
+const maxPlatformLength = 16 * 1024;
+
+/** Throws INVALID_ARGUMENT for a platform that is larger than any could be. */
+export function checkPlatformSize(platform: Platform): void {
+  const length = platform.reduce((sum, { name, value }) => sum + name.length + value.length + 1, 0);
+  if (length <= maxPlatformLength) return;
+  throw new StatusError(
+    Code.InvalidArgument,
+    `The platform has ${platform.length} properties of ${length} characters; at most ${maxPlatformLength} are possible`,
+  );
+}
+
 /** Throws FAILED_PRECONDITION, without details, for two OSFamilies: no worker has both. */
 export function checkOneOsFamily(platform: Platform): void {
   const families = platform.filter(({ name }) => name === osFamily);

@@ -14,7 +14,7 @@ import { LeaseJudge } from './lease-judge.js';
 import { parseOperationFilter } from './operation-filter.js';
 import { pageOf, pageSizeOf, startOfPage, type OperationListRequest, type OperationPage } from './operation-pages.js';
 import { OperationWatchers } from './operation-watchers.js';
-import { builtInPropertyKeys, checkKnownNames, checkOneOsFamily } from './platform-check.js';
+import { builtInPropertyKeys, checkKnownNames, checkOneOsFamily, checkPlatformSize } from './platform-check.js';
 import { platformKeyOf, type Platform } from './platform.js';
 import { resolveSchedulerOptions, type SchedulerOptions } from './scheduler-options.js';
 import { WaitingBots } from './waiting-bots.js';
@@ -195,6 +195,7 @@ export class Scheduler implements AsyncDisposable {
   }
 
   async #checkPlatform(platform: Platform): Promise<void> {
+    checkPlatformSize(platform);
     checkOneOsFamily(platform);
     const known = [...builtInPropertyKeys, ...this.#options.propertyKeys];
     if (platform.every(({ name }) => known.includes(name))) return;

@@ -7,6 +7,7 @@ import { headerNames } from '../proto/wire-names.js';
 import { botSessionMessage, offeredBy, reportedLeases } from './bot-session-message.js';
 import type { CallContext } from './call-context.js';
 import type { InstanceRegistry } from './instance-registry.js';
+import { maxBotIdLength, maxReportedLeases, maxWorkerBytes } from './limits.js';
 
 /** Serves `Bots`: registers workers and hands out Leases. An idle worker's update is held until there is work (RW-5). */
 export class BotsService {
@@ -57,7 +58,22 @@ function checkSession(session: rwapi.BotSession.$Properties | null | undefined):
   if (!session) throw invalid('bot_session is not set');
   if (!session.botId) throw invalid('bot_session has no bot_id: a name that is unique among all bots is wanted');
   if (!session.status) throw invalid('bot_session has no status: OK is wanted from a bot that takes work');
+  checkBounds(session);
   return session;
+}
+
+/** A session is kept and sent back as it is, so that it must not be larger than any bot needs (U4). */
+function checkBounds({ botId, worker, leases }: rwapi.BotSession.$Properties): void {
+  const idLength = botId?.length ?? 0;
+  if (idLength > maxBotIdLength)
+    throw invalid(`bot_id has ${idLength} characters; at most ${maxBotIdLength} are possible`);
+  const workerBytes = worker ? rwapi.Worker.encode(worker).finish().length : 0;
+  if (workerBytes > maxWorkerBytes) {
+    throw invalid(`The worker has ${workerBytes} bytes; at most ${maxWorkerBytes} are possible`);
+  }
+  const count = leases?.length ?? 0;
+  if (count > maxReportedLeases)
+    throw invalid(`${count} leases are reported; at most ${maxReportedLeases} are possible`);
 }
 
 /** RW-3: who is not OK gets nothing new; who is rebooting or terminating leaves when it has nothing left. */

@@ -27,3 +27,13 @@ export const defaultTreePageSize = 1_000;
 
 /** Priorities that may be asked for, the most urgent first: all that the wire can carry. */
 export const priorityRange = { minPriority: -(2 ** 31), maxPriority: 2 ** 31 - 1 } as const;
+
+/** What is kept, with an Operation, of a client's wishes for inlined outputs; more of them are not honoured. */
+export const maxHintsLength = 64 * kibibyte;
+
+/** What a BotSession may have: it is kept, and sent back with each answer. */
+export const maxBotIdLength = kibibyte;
+export const maxWorkerBytes = 64 * kibibyte;
+
+/** Leases that a bot may report at once; it has one at a time. */
+export const maxReportedLeases = 100;

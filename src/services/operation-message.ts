@@ -5,6 +5,7 @@ import { messageNames } from '../proto/wire-names.js';
 import type { Operation } from '../scheduler/job-store.js';
 import { Stage } from '../scheduler/stage.js';
 import { inlineOutputs, type InlineHints, type InlineOptions } from './inline-outputs.js';
+import { maxHintsLength } from './limits.js';
 import { operationName } from './operation-name.js';
 
 const { QUEUED, EXECUTING, COMPLETED } = reapi.ExecutionStage.Value;
@@ -39,12 +40,10 @@ export async function operationMessage(
 
 /** What a client wants inlined, as kept with its Operation: WaitExecution has no such fields. */
 export function hintsOf({ inlineStdout, inlineStderr, inlineOutputFiles }: reapi.ExecuteRequest): string {
-  const hints: InlineHints = {
-    ...(inlineStdout && { inlineStdout }),
-    ...(inlineStderr && { inlineStderr }),
-    ...(inlineOutputFiles.length > 0 && { inlineOutputFiles }),
-  };
-  return JSON.stringify(hints);
+  const printed: InlineHints = { ...(inlineStdout && { inlineStdout }), ...(inlineStderr && { inlineStderr }) };
+  if (inlineOutputFiles.length === 0) return JSON.stringify(printed);
+  const hints = JSON.stringify({ ...printed, inlineOutputFiles });
+  return hints.length <= maxHintsLength ? hints : JSON.stringify(printed);
 }
 
 async function packResponse(

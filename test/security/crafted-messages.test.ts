@@ -3,7 +3,7 @@ import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import { MemoryBlobStore } from '../../src/blobstore/backends/memory-blob-store.js';
 import { Code } from '../../src/common/code.js';
 import { decodeMessage } from '../../src/proto/any.js';
-import { reapi } from '../../src/proto/index.js';
+import { health, reapi } from '../../src/proto/index.js';
 import { serviceDefinition } from '../../src/proto/service-definition.js';
 import { maxFields } from '../../src/proto/bounded-reader.js';
 import { parseOperationFilter } from '../../src/scheduler/operation-filter.js';
@@ -69,18 +69,18 @@ describe('A message that is made to do harm', () => {
     it(`gets an answer, although it is named in the error, with a megabyte of ${what}`, async () => {
       await using server = await listenCas(new MemoryBlobStore());
       const client = new Client(server.url.replace('grpc://', ''), credentials.createInsecure());
-      const request = { instanceName: `operations/${letter.repeat(1024 * 1024)}` };
+      const request = { service: letter.repeat(1024 * 1024) };
 
       const error = await new Promise<ServiceError | null>((resolve) => {
-        const path = '/build.bazel.remote.execution.v2.Capabilities/GetCapabilities';
-        const encode = (message: object): Buffer => Buffer.from(reapi.GetCapabilitiesRequest.encode(message).finish());
-        const decode = (bytes: Buffer): object => reapi.ServerCapabilities.decode(bytes);
+        const path = '/grpc.health.v1.Health/Check';
+        const encode = (message: object): Buffer => Buffer.from(health.HealthCheckRequest.encode(message).finish());
+        const decode = (bytes: Buffer): object => health.HealthCheckResponse.decode(bytes);
         client.makeUnaryRequest(path, encode, decode, request, { deadline: Date.now() + 5_000 }, resolve);
       });
       client.close();
 
-      assert.equal(error?.code, Code.InvalidArgument);
-      assert.match(error.details, /^Instance name "operations\//);
+      assert.equal(error?.code, Code.NotFound);
+      assert.match(error.details, /^Service "/);
     });
   }
 });
