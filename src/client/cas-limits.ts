@@ -18,8 +18,8 @@ export const entryOverheadBytes = 128;
 /** Taken from every server, also one that does not say what it takes. */
 const safeBatchBytes = 1024 * 1024;
 
-/** More in one message gains nothing, and would have to be held in memory. */
-const usefulBatchBytes = 4 * 1024 * 1024 - 64 * 1024;
+/** Most servers take so much in one message; more gains nothing, and would have to be held in memory. */
+export const usefulBatchBytes = 4 * 1024 * 1024 - 64 * 1024;
 
 /** The limits of a server, asked for once, when they are first needed. */
 export class CasLimitsSource {

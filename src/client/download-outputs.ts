@@ -1,9 +1,9 @@
 import { lstat, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { forEachConcurrently } from '../common/async-iteration.js';
 import { Code } from '../common/code.js';
 import { StatusError, errnoOf } from '../common/status-error.js';
 import type { BlobStore } from '../blobstore/blob-store.js';
+import { forEachBlob } from '../blobstore/small-blobs.js';
 import { SHA256, type DigestFunction } from '../digest/digest-function.js';
 import { fileError } from '../merkle/digest-file.js';
 import { materialise } from '../merkle/materialise.js';
@@ -22,11 +22,6 @@ export interface OutputsDownload {
   /** Of every digest in the result. @defaultValue SHA256 */
   readonly digestFunction?: DigestFunction;
 }
-
-/** Small files read side by side share calls; large ones are streams. */
-const smallBytes = 128 * 1024;
-const smallConcurrency = 256;
-const largeConcurrency = 4;
 
 /**
  * Writes what an action has made below a folder: directories (new, or into empty
@@ -47,17 +42,7 @@ export async function downloadOutputs(
     await writeFolder(blobs, folder, place, signal);
   }
   for (const { path } of [...files, ...links]) await place.makeParents(path);
-  const write = (file: OutputFile): Promise<void> => writeOutput(blobs, file, join(target, file.path), signal);
-  await forEachConcurrently(
-    files.filter(({ digest }) => digest.sizeBytes <= smallBytes),
-    smallConcurrency,
-    write,
-  );
-  await forEachConcurrently(
-    files.filter(({ digest }) => digest.sizeBytes > smallBytes),
-    largeConcurrency,
-    write,
-  );
+  await forEachBlob(files, (file) => writeOutput(blobs, file, join(target, file.path), signal));
   for (const { path, target: destination } of links) {
     signal?.throwIfAborted();
     await replaceFile(join(target, path), (temporaryPath) => symlink(destination, temporaryPath));

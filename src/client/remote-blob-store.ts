@@ -4,6 +4,7 @@ import { StatusError } from '../common/status-error.js';
 import type { Blob, BlobStore, ByteRange, WriteOutcome } from '../blobstore/blob-store.js';
 import { BlobNotFoundError } from '../blobstore/blob-store.js';
 import { resolveRange } from '../blobstore/resolve-range.js';
+import { isSmall } from '../blobstore/small-blobs.js';
 import type { Digest } from '../digest/digest.js';
 import { wireKeyOf } from './batch.js';
 import { BatchReader } from './batch-reader.js';
@@ -13,9 +14,6 @@ import { writeByStream } from './byte-stream-writer.js';
 import { CasLimitsSource } from './cas-limits.js';
 import { methods } from './method.js';
 import { callUnary, functionValueOf, type RemoteInstance } from './remote-instance.js';
-
-/** Blobs up to this size are read in batches. */
-const smallBytes = 128 * 1024;
 
 /** Keeps a FindMissingBlobs message of the longest hashes below 1 MiB. */
 const digestsPerCall = 5_000;
@@ -60,7 +58,7 @@ export class RemoteBlobStore implements BlobStore {
     if (length === 0) {
       const [absent] = await this.findMissing([digest], signal);
       if (absent) throw new BlobNotFoundError(absent);
-    } else if (length === digest.sizeBytes && length <= smallBytes) {
+    } else if (length === digest.sizeBytes && isSmall({ digest })) {
       yield await this.#reader.read(digest, signal);
     } else {
       yield* readByStream(this.#remote, digest, range, signal);

@@ -4,9 +4,11 @@ import { StatusError } from '../common/status-error.js';
 import type { BlobSource } from '../blobstore/blob-source.js';
 import type { Blob, BlobStore } from '../blobstore/blob-store.js';
 import { sizeMismatch } from '../blobstore/check-size.js';
+import { isSmall } from '../blobstore/small-blobs.js';
 import type { Digest } from '../digest/digest.js';
-import { fileError } from '../merkle/digest-file.js';
+import { fileError, openFlags } from '../merkle/digest-file.js';
 import { packBatches } from './batch.js';
+import { usefulBatchBytes } from './cas-limits.js';
 import { SeekableContent } from './seekable-content.js';
 
 /** How far an upload has come. */
@@ -29,12 +31,6 @@ export interface UploadOptions {
    */
   readonly isMissingKnown?: boolean;
 }
-
-/** Larger blobs are streamed; smaller ones share calls. */
-const smallBytes = 128 * 1024;
-
-/** How much is read into memory for one batch: about what servers take in one call. */
-const batchBytes = 4 * 1024 * 1024 - 64 * 1024;
 
 /** How many sources are looked at together. */
 const portionSize = 5_000;
@@ -96,8 +92,7 @@ class Upload {
     const { totalBlobs, totalBytes } = this.#progress;
     const missing = await this.#missing(sources);
     this.#report({ totalBlobs: totalBlobs + sources.length, totalBytes: totalBytes + sizeBytesOf(sources) });
-    const isSmall = ({ digest }: BlobSource): boolean => digest.sizeBytes <= smallBytes;
-    const small = packBatches(missing.filter(isSmall), batchBytes);
+    const small = packBatches(missing.filter(isSmall), usefulBatchBytes);
     const large = missing.filter((source) => !isSmall(source));
     await forEachConcurrently(small, concurrentBatches, (batch) => this.#sendBatch(batch));
     await forEachConcurrently(large, concurrentStreams, (source) => this.#stream(source));
@@ -151,7 +146,7 @@ class Upload {
 async function load(source: BlobSource): Promise<Blob> {
   const { digest } = source;
   if ('data' in source) return source;
-  const data = await readFile(source.path).catch((reason: unknown) => {
+  const data = await readFile(source.path, { flag: openFlags }).catch((reason: unknown) => {
     throw fileError(source.path, reason);
   });
   if (data.length === digest.sizeBytes) return { digest, data };

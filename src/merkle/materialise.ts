@@ -1,9 +1,9 @@
 import { mkdir, readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { forEachConcurrently } from '../common/async-iteration.js';
 import { Code } from '../common/code.js';
 import { StatusError, errnoOf } from '../common/status-error.js';
 import { BlobNotFoundError, type BlobStore } from '../blobstore/blob-store.js';
+import { forEachBlob } from '../blobstore/small-blobs.js';
 import type { Digest } from '../digest/digest.js';
 import { missingBlobsError } from '../digest/missing-blobs.js';
 import type { reapi } from '../proto/index.js';
@@ -12,13 +12,7 @@ import { applyNodeProperties } from './node-properties.js';
 import { planTree, type PlannedFile, type TreePlan } from './plan-tree.js';
 import { removeTree } from './remove-tree.js';
 import { walkDirectories } from './walk-directories.js';
-import { maxSmallBytes, writeCopies } from './write-copies.js';
-
-/** Small blobs read side by side: a remote store makes batches of them. */
-const smallConcurrency = 256;
-
-/** Large blobs streamed side by side. */
-const largeConcurrency = 8;
+import { writeCopies } from './write-copies.js';
 
 /**
  * Writes the tree `root` into the folder `target`, which must not exist or be empty: folders first, then files with the
@@ -122,18 +116,10 @@ async function writeFiles(
     if (group) group.copies.push(file);
     else byDigest.set(file.digest.key, { digest: file.digest, copies: [file] });
   }
-  const groups = [...byDigest.values()];
-  const isSmall = ({ digest }: { digest: Digest }): boolean => digest.sizeBytes <= maxSmallBytes;
-  const write = async ({ digest, copies }: (typeof groups)[number]): Promise<void> => {
+  await forEachBlob([...byDigest.values()], async ({ digest, copies }) => {
     signal?.throwIfAborted();
     await writeCopies(digest, copies, { target, blobs }, signal);
-  };
-  await forEachConcurrently(groups.filter(isSmall), smallConcurrency, write);
-  await forEachConcurrently(
-    groups.filter((group) => !isSmall(group)),
-    largeConcurrency,
-    write,
-  );
+  });
 }
 
 /** A name that this machine cannot have is the tree's fault; anything else is the machine's. */

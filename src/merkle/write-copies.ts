@@ -4,12 +4,10 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { BlobStore } from '../blobstore/blob-store.js';
 import { readBlob } from '../blobstore/read-blob.js';
+import { isSmall } from '../blobstore/small-blobs.js';
 import type { Digest } from '../digest/digest.js';
 import { applyNodeProperties } from './node-properties.js';
 import type { PlannedFile } from './plan-tree.js';
-
-/** Blobs up to this size are read into memory; larger ones are streamed. */
-export const maxSmallBytes = 128 * 1024;
 
 /** Where copies come from and go to. */
 export interface WriteCopiesOptions {
@@ -25,8 +23,7 @@ export async function writeCopies(
   { target, blobs }: WriteCopiesOptions,
   signal?: AbortSignal,
 ): Promise<void> {
-  const write =
-    digest.sizeBytes <= maxSmallBytes ? await fromMemory(digest, blobs, signal) : streamed(digest, blobs, signal);
+  const write = isSmall({ digest }) ? await fromMemory(digest, blobs, signal) : streamed(digest, blobs, signal);
   for (const copy of copies) {
     await write(join(target, copy.path), copy.isExecutable ? 0o755 : 0o644);
   }
