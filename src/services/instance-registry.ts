@@ -32,16 +32,11 @@ export class InstanceRegistry {
     this.#fallback = fallback;
   }
 
-  /** The names that are configured one by one. */
-  get names(): readonly string[] {
-    return [...this.#byName.keys()];
-  }
-
   /** Throws INVALID_ARGUMENT for a name that is malformed or not served here (INST-2). */
   get(name: string): Instance {
     const instance = this.#byName.get(name) ?? this.#fallback;
     if (instance && checkInstanceName(name) === name) return instance;
-    const known = this.names.map((each) => JSON.stringify(each)).join(', ');
+    const known = [...this.#byName.keys()].map((each) => JSON.stringify(each)).join(', ');
     throw new StatusError(
       Code.InvalidArgument,
       `Instance ${JSON.stringify(checkInstanceName(name))} is not served here; served are ${known}`,
@@ -61,11 +56,6 @@ export class InstanceRegistry {
   /** What runs an instance's actions. Throws UNIMPLEMENTED where this endpoint does not execute for it. */
   execution(name: string): InstanceExecution {
     return this.#part(name, 'execution', 'Execution');
-  }
-
-  /** The scheduler of an instance. Throws UNIMPLEMENTED where this endpoint does not execute for it. */
-  scheduler(name: string): Scheduler {
-    return this.execution(name).scheduler;
   }
 
   #part<Part extends keyof Instance>(name: string, part: Part, service: string): NonNullable<Instance[Part]> {

@@ -47,13 +47,13 @@ export class OperationsService {
 
   async deleteOperation({ name }: longrunning.DeleteOperationRequest): Promise<wellknown.Empty.$Properties> {
     const reference = parseOperationName(name);
-    await this.#registry.scheduler(reference.instanceName).forget(reference);
+    await this.#registry.execution(reference.instanceName).scheduler.forget(reference);
     return {};
   }
 
   async cancelOperation({ name }: longrunning.CancelOperationRequest): Promise<wellknown.Empty.$Properties> {
     const reference = parseOperationName(name);
-    await this.#registry.scheduler(reference.instanceName).cancel(reference);
+    await this.#registry.execution(reference.instanceName).scheduler.cancel(reference);
     return {};
   }
 
