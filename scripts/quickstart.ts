@@ -74,13 +74,15 @@ async function writeSources(job: Job, folder: string): Promise<void> {
 }
 
 async function showAll(lifecycle: Lifecycle): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'bgd-quickstart-'));
+  lifecycle.defer(() => rm(folder, { recursive: true, force: true }));
+  // For whatever the commands leave behind when they are interrupted.
+  process.env['TMPDIR'] = folder;
   await step('Build bgd', async () => {
     await run([process.execPath, '--import', 'tsx', 'scripts/generate-protos.ts'], root);
     await run([process.execPath, '--import', 'tsx', 'scripts/build.ts'], root);
     return run([...bgd, '--version'], root);
   });
-  const folder = await mkdtemp(join(tmpdir(), 'bgd-quickstart-'));
-  lifecycle.defer(() => rm(folder, { recursive: true, force: true }));
   let url = '';
   await step('Start a server', async () => {
     const server = start(lifecycle, 'server', 'start', '--listen', '127.0.0.1:0', '--data-dir', join(folder, 'data'));
