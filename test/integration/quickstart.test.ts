@@ -39,7 +39,7 @@ async function assertNothingIsLeft(folder: string, stdout: string): Promise<void
 }
 
 describe('The quick start', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   it('compiles and runs a program remotely, shows the cache hit, and leaves nothing behind', async () => {
     await using folder = await temporaryDirectory();
