@@ -57,13 +57,17 @@ Once it serves it prints one line for each endpoint on stdout, "listening on grp
     });
     const logger = await createLogger(flags);
     const listen = flags.listen === undefined ? {} : { listen: parseListenAddress(flags.listen) };
-    const place = args.config === undefined ? `keeping data in ${dataDir}` : `as ${args.config} says`;
-    const onListening = (url: string): void => this.#announce(url, place);
+    const onListening = (url: string): void => this.#announce(url, args.config, dataDir);
     await runServer({ config, logger, onListening, ...listen }, this.signal);
   }
 
-  #announce(url: string, place: string): void {
+  /** What comes next is known only where it is us who say what is served. */
+  #announce(url: string, configFile: string | undefined, dataDir: string): void {
     this.log(`listening on ${url}`);
-    this.logToStderr(`serving on ${url}, ${place}\nnext, start a worker: bgd bot host-tools --remote ${url}`);
+    if (configFile !== undefined) this.logToStderr(`serving on ${url}, as ${configFile} says`);
+    else {
+      const next = `next, start a worker: bgd bot host-tools --remote ${url}`;
+      this.logToStderr(`serving on ${url}, keeping data in ${dataDir}\n${next}`);
+    }
   }
 }
