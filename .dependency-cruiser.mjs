@@ -1,6 +1,6 @@
 /** What each room of src/ may import besides itself; docs/architecture.md draws it. */
 const bytes = ['common', 'proto', 'digest', 'blobstore'];
-const ports = [...bytes, 'keyedstore', 'merkle', 'actioncache', 'scheduler'];
+const ports = [...bytes, 'merkle', 'actioncache', 'scheduler'];
 const client = [...bytes, 'actioncache', 'merkle'];
 const rooms = {
   common: [],
@@ -10,17 +10,17 @@ const rooms = {
   s3: ['common'],
   redis: ['common'],
   digest: ['common', 'proto'],
-  blobstore: ['common', 'proto', 'digest', 'sql', 's3', 'redis'],
-  keyedstore: ['common', 'digest', 'sql', 's3', 'redis'],
+  blobstore: ['common', 'proto', 'digest', 's3', 'redis'],
+  keyedstore: ['common', 's3', 'redis'],
   merkle: bytes,
   actioncache: [...bytes, 'keyedstore', 'merkle'],
   scheduler: ['common', 'proto', 'digest', 'sql', 'actioncache'],
   client,
-  bot: [...client, 'client', 'config'],
+  bot: [...bytes, 'merkle', 'client'],
   services: ports,
-  server: [...ports, 'sql', 's3', 'redis', 'config', 'client', 'services'],
-  cli: ['common', 'digest', 'client', 'config'],
-  commands: ['common', 'digest', 'client', 'config', 'cli'],
+  server: [...ports, 'keyedstore', 'sql', 's3', 'redis', 'config', 'client', 'services'],
+  cli: ['common', 'digest', 'client'],
+  commands: ['common', 'digest', 'client', 'cli'],
 };
 
 /** Commands that may load a role of the binary, each only its own and only by `import()`. */
