@@ -1,6 +1,6 @@
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { BlobSource } from '../blobstore/blob-source.js';
-import { fileError } from '../merkle/digest-file.js';
+import { fileError, openFlags } from '../merkle/digest-file.js';
 
 const chunkBytes = 1024 * 1024;
 
@@ -22,7 +22,8 @@ export class SeekableContent implements AsyncIterable<Uint8Array> {
       if (offset < source.data.length) yield source.data.subarray(offset);
     } else {
       try {
-        yield* createReadStream(source.path, { start: offset, highWaterMark: chunkBytes }) as AsyncIterable<Buffer>;
+        const file = await open(source.path, openFlags);
+        yield* file.createReadStream({ start: offset, highWaterMark: chunkBytes }) as AsyncIterable<Buffer>;
       } catch (reason) {
         throw fileError(source.path, reason);
       }

@@ -15,8 +15,8 @@ export interface DigestedFile {
 /** Files up to this size are read and hashed in one go. */
 const chunkBytes = 1024 * 1024;
 
-// A link in place of the file is not followed (S2), and a fifo does not block the open.
-const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** How files are read: a link in place of one is not followed (S2), and a fifo does not block the open for ever. */
+export const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
  * Hashes a regular file as a stream, in bounded memory. The last component of `path` is not followed if it is a link.
