@@ -133,12 +133,15 @@ export class BotSessions {
     return (await store.sessions.touch(name, revision, keepaliveMs)) ?? session;
   }
 
-  /** Without a deadline nobody could tell a held call from a lost one. */
-  #heldUntil({ deadlineMs }: UpdateRequest): number {
+  /**
+   * Without a deadline nobody could tell a held call from a lost one. A bot that has told a result is not held: until it
+   * is answered it does not know that its report was taken, and could not leave.
+   */
+  #heldUntil({ deadlineMs, reports }: UpdateRequest): number {
     const { clock, options } = this.#deps;
     const { maxHoldMs, keepaliveMs } = options;
     const now = clock.now();
-    if (deadlineMs === undefined) return now;
+    if (deadlineMs === undefined || reports.some(({ state }) => state === LeaseState.Completed)) return now;
     return Math.min(deadlineMs - answerMarginMs, now + maxHoldMs, now + keepaliveMs / 2);
   }
 

@@ -226,6 +226,16 @@ describe('BotSessions', () => {
     assert.ok(leases[0]?.actionDigest.equals(next.actionDigest));
   });
 
+  it('answers a result at once though there is no work, so that the bot knows that it was taken', async () => {
+    await bench.execute('a');
+    const session = await bench.connect('bot');
+    const deadlineMs = bench.clock.now() + 20_000;
+
+    const { leases } = await bench.update(session, [finished(session.leases[0]!.id)], { deadlineMs });
+
+    assert.deepEqual(leases, []);
+  });
+
   it('gives a job out when the pause after a failed attempt is over, without being asked again (RW-10)', async () => {
     const operation = await bench.execute('a');
     const session = await bench.connect('bot');
