@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { StatusError } from '../common/status-error.js';
+import { sharedBuckets } from './shared-buckets.js';
 import { parseSize } from './size.js';
 
 const knownTags = new Set<string>();
@@ -32,21 +33,67 @@ const clientCredentials = z.strictObject({
 
 const remote = { url: z.string().min(1), instanceName: z.string(), credentials: clientCredentials.optional() };
 
+const text = z.string().min(1);
+
+const bucket = text.regex(/^(?:[\w.-]|\{digest(?:\[\d{1,3}\])?\})+$/, {
+  error: 'a bucket is wanted, or a template such as bucket-{digest[0]}{digest[1]}',
+});
+
+const s3 = {
+  endpoint: z.url({ protocol: /^https?$/, error: 'a URL is wanted, such as https://s3.example.org' }).optional(),
+  region: text.optional(),
+  accessKey: text.optional(),
+  secretKey: text.optional(),
+  pathStyle: z.boolean().optional(),
+};
+
+const bothKeys = { error: 'access-key and secret-key are wanted both, or neither' };
+
+function hasBothKeysOrNone(keys: { accessKey?: string | undefined; secretKey?: string | undefined }): boolean {
+  return (keys.accessKey === undefined) === (keys.secretKey === undefined);
+}
+
+const s3Storage = tagged('s3-storage', { bucket, ...s3 }).refine(hasBothKeysOrNone, bothKeys);
+
+const redisStorage = tagged('redis-storage', {
+  host: text,
+  // A text is what !expand-path makes of an environment variable.
+  port: z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)]).pipe(z.int().min(1).max(65_535)),
+  password: text.optional(),
+  db: z.int().min(0).optional(),
+  ttl: z.int().positive().optional(),
+});
+
 const blobStore = z.discriminatedUnion('type', [
   tagged('lru-storage', { size }),
   tagged('disk-storage', { path, size: size.optional() }),
   tagged('remote-storage', remote),
+  s3Storage,
+  redisStorage,
 ]);
+
+const cachePolicy = { allowUpdates: z.boolean().default(true), cacheFailedActions: z.boolean().default(false) };
 
 const storedActionCache = tagged('action-cache', {
   storage: blobStore,
   maxCachedRefs: z.int().min(0).optional(),
   path: path.optional(),
-  allowUpdates: z.boolean().default(true),
-  cacheFailedActions: z.boolean().default(false),
+  store: z.discriminatedUnion('type', [s3Storage, redisStorage]).optional(),
+  ...cachePolicy,
+}).refine((value) => value.path === undefined || value.store === undefined, {
+  error: 'results are kept in one place: path or store is wanted, not both',
 });
 
-const actionCache = z.discriminatedUnion('type', [storedActionCache, tagged('remote-action-cache', remote)]);
+const s3ActionCache = tagged('s3action-cache', {
+  storage: blobStore,
+  bucket: text.regex(/^[\w.-]+$/, { error: 'the name of a bucket is wanted' }),
+  ...s3,
+  ...cachePolicy,
+}).refine(hasBothKeysOrNone, bothKeys);
+
+const actionCaches = [storedActionCache, tagged('remote-action-cache', remote), s3ActionCache] as const;
+
+const actionCache = z.discriminatedUnion('type', actionCaches);
 
 const dataStore = z.discriminatedUnion('type', [
   tagged('memory-data-store', { storage: blobStore.optional() }),
@@ -71,8 +118,7 @@ const execution = tagged('execution', {
 const service = z.discriminatedUnion('type', [
   tagged('cas', { storage: blobStore }),
   tagged('bytestream', { storage: blobStore }),
-  actionCache.options[0],
-  actionCache.options[1],
+  ...actionCaches,
   execution,
 ]);
 
@@ -106,7 +152,7 @@ const services = z
 
 /** Two tags that stand for one service. */
 function kindOf({ type }: Service): string {
-  return type === 'remote-action-cache' ? 'action-cache' : type;
+  return type === 'remote-action-cache' || type === 's3action-cache' ? 'action-cache' : type;
 }
 
 /** Lists of anchors; what stands in them counts where it is used. */
@@ -139,12 +185,18 @@ export const configTags: ReadonlySet<string> = knownTags;
 export const anyInstanceName = '*';
 
 /** The schema of a server's configuration file, in the form that `YamlTree` gives it. */
-export const serverConfigSchema = z.strictObject({
-  description: z.string().optional(),
-  server: z.array(channel).min(1),
-  instances,
-  threadPoolSize: z.int().optional(),
-});
+export const serverConfigSchema = z
+  .strictObject({
+    description: z.string().optional(),
+    server: z.array(channel).min(1),
+    instances,
+    threadPoolSize: z.int().optional(),
+  })
+  .superRefine((config, context) => {
+    for (const { path, message } of sharedBuckets(config)) {
+      context.addIssue({ code: 'custom', path: [...path], message });
+    }
+  });
 
 /** A server as its file describes it: where it listens, and what each instance name stands for. */
 export type ServerConfig = z.infer<typeof serverConfigSchema>;
@@ -162,3 +214,7 @@ export type DataStoreConfig = z.infer<typeof dataStore>;
 export type ExecutionConfig = z.infer<typeof execution>;
 /** Another server's REAPI endpoint. */
 export type RemoteConfig = Extract<BlobStoreConfig, { type: 'remote-storage' }>;
+/** An S3 service. */
+export type S3Config = Omit<Extract<BlobStoreConfig, { type: 's3-storage' }>, 'type' | 'node'>;
+/** A Redis server. */
+export type RedisConfig = Extract<BlobStoreConfig, { type: 'redis-storage' }>;

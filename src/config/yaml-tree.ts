@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import {
   LineCounter,
@@ -8,15 +9,20 @@ import {
   parseDocument,
   type Document,
   type Node,
+  type Scalar,
   type YAMLMap,
 } from 'yaml';
+import { errnoOf } from '../common/status-error.js';
 import type { ConfigFault, Position } from './config-fault.js';
 
 /** Plain data of a YAML file. Objects of tagged maps have `type`, the tag's name, and `node`, their identity. */
 export type Plain = string | number | boolean | null | undefined | readonly Plain[] | { readonly [key: string]: Plain };
 
-/** Environment for `!expand-path`. */
+/** Environment for `!expand-path` and `!read-file`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Tags of texts. */
+const textTags = new Set(['expand-path', 'read-file']);
 
 /** What a {@link YamlTree} is read with. */
 export interface YamlTreeOptions {
@@ -110,10 +116,22 @@ export class YamlTree {
   #convertTarget(node: Node): Plain {
     const tag = node.tag?.startsWith('!') ? node.tag.slice(1) : undefined;
     if (isMap(node)) return this.#convertMap(node, tag);
-    if (isScalar(node) && tag === 'expand-path') return expandPath(String(node.value), this.#options.environment);
+    if (isScalar(node) && tag !== undefined && textTags.has(tag)) return this.#convertText(node, tag);
     if (tag !== undefined) this.#fault(node, this.#faultOfTag(tag));
     if (isSeq(node)) return node.items.map((item) => this.#convert(item as Node));
     return isScalar(node) ? (node.value as Plain) : undefined;
+  }
+
+  /** A file comes without the white space around it: those of secrets end in a line end that is none of theirs. */
+  #convertText(node: Scalar, tag: string): Plain {
+    const text = expandPath(String(node.value), this.#options.environment);
+    if (tag !== 'read-file') return text;
+    try {
+      return readFileSync(text, 'utf8').trim();
+    } catch (reason) {
+      this.#fault(node, `!read-file cannot read ${JSON.stringify(text)}: ${errnoOf(reason) ?? String(reason)}`);
+      return undefined;
+    }
   }
 
   #convertMap(node: YAMLMap, tag: string | undefined): Plain {
@@ -132,9 +150,9 @@ export class YamlTree {
 
   #faultOfTag(tag: string): string {
     const { tags } = this.#options;
-    if (tag === 'expand-path') return '!expand-path takes a text';
+    if (textTags.has(tag)) return `!${tag} takes a text`;
     if (tags.has(tag)) return `!${tag} takes a map of keys`;
-    const known = [...tags, 'expand-path'].map((name) => `!${name}`).join(', ');
+    const known = [...tags, ...textTags].map((name) => `!${name}`).join(', ');
     return `!${tag} is not supported yet; supported are ${known}`;
   }
 }

@@ -2,7 +2,7 @@
 export interface RedisOptions {
   readonly host: string;
   readonly port: number;
-  readonly password?: string;
+  readonly password?: string | undefined;
   /** Number of the database. @defaultValue 0 */
-  readonly db?: number;
+  readonly db?: number | undefined;
 }

@@ -1,14 +1,14 @@
 /** Where an S3 service is and how to be let in. */
 export interface S3Options {
   /** URL of the service. @defaultValue that of AWS for the region */
-  readonly endpoint?: string;
+  readonly endpoint?: string | undefined;
   /** @defaultValue what the SDK finds in the environment and its files, else us-east-1 */
-  readonly region?: string;
+  readonly region?: string | undefined;
   /** Both keys or none. @defaultValue the SDK's chain: environment, shared files, the machine's or container's role */
-  readonly accessKey?: string;
-  readonly secretKey?: string;
+  readonly accessKey?: string | undefined;
+  readonly secretKey?: string | undefined;
   /** Whether the bucket stands in the path of the URL. @defaultValue true where there is an endpoint */
-  readonly usesPathStyle?: boolean;
+  readonly usesPathStyle?: boolean | undefined;
 }
 
 /** Names the service to a person. */

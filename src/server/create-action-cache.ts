@@ -1,19 +1,13 @@
 import type { ActionCache } from '../actioncache/action-cache.js';
 import { CompletenessCheckingActionCache } from '../actioncache/completeness-checking-action-cache.js';
 import { KeyedActionCache } from '../actioncache/keyed-action-cache.js';
+import { ReferenceFollowingKeyedStore } from '../actioncache/reference-following-keyed-store.js';
 import { RemoteActionCache } from '../client/remote-action-cache.js';
 import type { ActionCacheConfig } from '../config/server-config.js';
-import { DiskKeyedStore } from '../keyedstore/backends/disk-keyed-store.js';
-import { MemoryKeyedStore } from '../keyedstore/backends/memory-keyed-store.js';
-import type { KeyedStore } from '../keyedstore/keyed-store.js';
 import type { Composition } from './composition.js';
 import { createBlobStore } from './create-blob-store.js';
+import { createBuildGridStore, createKeyedStore } from './create-keyed-store.js';
 import { openRemote } from './open-remote.js';
-
-type StoredActionCacheConfig = Extract<ActionCacheConfig, { type: 'action-cache' }>;
-
-/** Results that `max-cached-refs` does not bound. */
-const defaultMaxEntries = 100_000;
 
 /** Builds the action cache that `config` describes. It answers only results whose outputs are all there (D5). */
 export function createActionCache(config: ActionCacheConfig, composition: Composition): Promise<ActionCache> {
@@ -21,22 +15,13 @@ export function createActionCache(config: ActionCacheConfig, composition: Compos
 }
 
 async function createNew(config: ActionCacheConfig, composition: Composition): Promise<ActionCache> {
-  switch (config.type) {
-    case 'action-cache': {
-      const { logger } = composition;
-      const cache = new KeyedActionCache(await createKeyedStore(config, composition), logger);
-      return new CompletenessCheckingActionCache(cache, await createBlobStore(config.storage, composition), logger);
-    }
-    case 'remote-action-cache':
-      // Checked by the server that it stands for.
-      return new RemoteActionCache(await openRemote(config, composition));
-  }
-}
-
-async function createKeyedStore(
-  config: StoredActionCacheConfig,
-  { lifecycle, logger }: Composition,
-): Promise<KeyedStore> {
-  if (config.path === undefined) return new MemoryKeyedStore({ maxEntries: config.maxCachedRefs ?? defaultMaxEntries });
-  return lifecycle.use(await DiskKeyedStore.open({ path: config.path, logger }));
+  // Checked by the server that it stands for.
+  if (config.type === 'remote-action-cache') return new RemoteActionCache(await openRemote(config, composition));
+  const { logger } = composition;
+  const blobs = await createBlobStore(config.storage, composition);
+  const values =
+    config.type === 's3action-cache'
+      ? new ReferenceFollowingKeyedStore(await createBuildGridStore(config, composition), blobs)
+      : await createKeyedStore(config, composition);
+  return new CompletenessCheckingActionCache(new KeyedActionCache(values, logger), blobs, logger);
 }

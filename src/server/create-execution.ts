@@ -27,7 +27,8 @@ function schedulerOptionsOf(config: ExecutionConfig): SchedulerOptions {
   const { propertyKeys, actionCache, botSessionKeepaliveTimeout, maxExecutionTimeout, maxQueueTime } = config;
   return {
     propertyKeys,
-    cacheFailedActions: actionCache?.type === 'action-cache' && actionCache.cacheFailedActions,
+    cacheFailedActions:
+      actionCache !== undefined && 'cacheFailedActions' in actionCache && actionCache.cacheFailedActions,
     ...(botSessionKeepaliveTimeout !== undefined && { keepaliveMs: botSessionKeepaliveTimeout * 1000 }),
     ...(maxExecutionTimeout !== undefined && { maxExecutionTimeoutMs: maxExecutionTimeout * 1000 }),
     ...(maxQueueTime !== undefined && { maxQueueTimeMs: maxQueueTime * 1000 }),

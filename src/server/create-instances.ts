@@ -30,9 +30,10 @@ async function createInstance({ services }: InstanceConfig, composition: Composi
         instance.blobs = await createBlobStore(service.storage, composition);
         break;
       case 'action-cache':
+      case 's3action-cache':
       case 'remote-action-cache':
         instance.actionCache = await createActionCache(service, composition);
-        instance.allowsActionCacheUpdates = service.type === 'action-cache' ? service.allowUpdates : true;
+        instance.allowsActionCacheUpdates = service.type === 'remote-action-cache' || service.allowUpdates;
         break;
       case 'execution':
         instance.execution = await createExecution(service, composition);

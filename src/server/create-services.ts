@@ -20,7 +20,7 @@ export function createServices(config: ServerConfig, registry: InstanceRegistry)
     [serviceNames.capabilities]: new CapabilitiesService(registry),
     ...(has('cas') && { [serviceNames.cas]: new ContentAddressableStorageService(registry) }),
     ...(has('bytestream') && { [serviceNames.byteStream]: new ByteStreamService(registry) }),
-    ...(has('action-cache', 'remote-action-cache') && {
+    ...(has('action-cache', 's3action-cache', 'remote-action-cache') && {
       [serviceNames.actionCache]: new ActionCacheService(registry),
     }),
     ...(has('execution') && {

@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { ConfigError } from '../../src/config/config-fault.js';
 import { parseServerConfig } from '../../src/config/parse-server-config.js';
+import { temporaryDirectory } from '../helpers/temporary-directory.js';
 
-const environment = { HOME: '/home/me', BGD_DATA_DIR: '/data', BGD_STORAGE_URL: 'grpc://localhost:50052' };
+const environment = {
+  HOME: '/home/me',
+  BGD_DATA_DIR: '/data',
+  BGD_STORAGE_URL: 'grpc://localhost:50052',
+  BGD_S3_ENDPOINT: 'https://s3.example.org',
+  BGD_S3_BUCKET: 'blobs',
+  BGD_REDIS_HOST: 'redis.example.org',
+  BGD_REDIS_PORT: '6379',
+};
 
 function parse(text: string): ReturnType<typeof parseServerConfig> {
   return parseServerConfig(text, 'bgd.yml', environment);
@@ -101,12 +111,12 @@ instances:
   it('says of a tag that is not there yet that it is not supported, and where it stands', () => {
     const faults = faultsOf(`${head}  - name: ''
     services:
-      - !cas {storage: !s3-storage {bucket: b}}
+      - !cas {storage: !floppy-storage {drive: a}}
 `);
 
     assert.match(
       faults,
-      /^bgd\.yml:6:24: !s3-storage is not supported yet; supported are !lru-storage, .*!channel, !expand-path$/,
+      /^bgd\.yml:6:24: !floppy-storage is not supported yet; supported are .*!lru-storage, .*!channel, !expand-path, !read-file$/,
     );
   });
 
@@ -166,5 +176,75 @@ instances: [{name: '', services: [!cas {storage: !lru-storage {size: 1}}]}]
     const faults = faultsOf(`${head}  - {name: '', services: [!cas {storage: !lru-storage {size: 1.5G}}]}\n`);
 
     assert.match(faults, /"1\.5G" is not a size/);
+  });
+
+  describe('for S3 and Redis', () => {
+    const withServices = (...services: string[]): string =>
+      `${head}  - name: ''\n    services:\n${services.map((each) => `      - ${each}\n`).join('')}`;
+
+    it("takes BuildGrid's form of !s3-storage, with keys from files", async () => {
+      await using folder = await temporaryDirectory();
+      await writeFile(`${folder.path}/secret`, 'a secret\n\n');
+
+      const config = parse(
+        withServices(
+          '!cas {storage: !s3-storage {bucket: "b-{digest[0]}{digest[1]}", endpoint: "http://s3:9000",' +
+            ` access_key: key, secret_key: !read-file ${folder.path}/secret}}`,
+        ),
+      );
+
+      const [cas] = config.instances[0]!.services;
+      assert.ok(cas?.type === 'cas' && cas.storage.type === 's3-storage');
+      assert.equal(cas.storage.bucket, 'b-{digest[0]}{digest[1]}');
+      assert.equal(cas.storage.secretKey, 'a secret');
+    });
+
+    it('names the file that !read-file cannot read, with its place', () => {
+      const faults = faultsOf(withServices('!cas {storage: !redis-storage {password: !read-file $HOME/no-such-file}}'));
+
+      assert.match(faults, /^bgd\.yml:6:\d+: !read-file cannot read "\/home\/me\/no-such-file": ENOENT/);
+    });
+
+    it('wants both keys or none, a URL, and a bucket', () => {
+      const faults = faultsOf(
+        withServices('!cas {storage: !s3-storage {bucket: "{hash}", endpoint: s3.example.org, access-key: key}}'),
+      );
+
+      assert.match(faults, /bucket: a bucket is wanted, or a template such as bucket-\{digest\[0\]\}\{digest\[1\]\}/);
+      assert.match(faults, /endpoint: a URL is wanted/);
+      assert.match(
+        faultsOf(withServices('!cas {storage: !s3-storage {bucket: b, secret-key: key}}')),
+        /storage: access-key and secret-key are wanted both, or neither/,
+      );
+    });
+
+    it('refuses an action cache in a bucket of blobs, whichever the template makes', () => {
+      const blobs = '!cas {storage: !s3-storage &cas {bucket: "b-{digest[0]}", endpoint: "http://s3:9000"}}';
+      const results = (bucket: string): string =>
+        withServices(blobs, `!s3action-cache {storage: *cas, bucket: ${bucket}, endpoint: "http://s3:9000"}`);
+
+      assert.match(faultsOf(results('b-7')), /^bgd\.yml:7:\d+: .*bucket: "b-7" also holds blobs/);
+      assert.equal(parse(results('results')).instances.length, 1);
+    });
+
+    it('refuses results in two places', () => {
+      const faults = faultsOf(
+        withServices(
+          '!action-cache {storage: !lru-storage {size: 1M}, path: /a, store: !redis-storage {host: a, port: 1}}',
+        ),
+      );
+
+      assert.match(faults, /path or store is wanted, not both/);
+    });
+
+    it('takes the port of Redis as a text, and refuses one that is none', () => {
+      const redis = (port: string): string => withServices(`!cas {storage: !redis-storage {host: a, port: ${port}}}`);
+
+      const [cas] = parse(redis('!expand-path $BGD_REDIS_PORT')).instances[0]!.services;
+      assert.ok(cas?.type === 'cas' && cas.storage.type === 'redis-storage');
+      assert.equal(cas.storage.port, 6379);
+      assert.match(faultsOf(redis('!expand-path $NO_SUCH_PORT')), /storage\.port: /);
+      assert.match(faultsOf(redis('70000')), /storage\.port: /);
+    });
   });
 });

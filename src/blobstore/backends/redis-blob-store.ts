@@ -15,7 +15,7 @@ import { buildGridKey } from './buildgrid-key.js';
 export interface RedisBlobStoreOptions {
   readonly connection: RedisConnection;
   /** A blob that nobody reads or asks for goes after so many seconds. @defaultValue blobs stay */
-  readonly ttlSeconds?: number;
+  readonly ttlSeconds?: number | undefined;
 }
 
 /** Blobs up to this size are one string, as BuildGrid has them; larger ones a hash of chunks of this size. */

@@ -7,7 +7,7 @@ import type { KeyedStore, PutOptions } from '../keyed-store.js';
 export interface RedisKeyedStoreOptions {
   readonly connection: RedisConnection;
   /** A value that nobody asks for goes after so many seconds. @defaultValue values stay */
-  readonly ttlSeconds?: number;
+  readonly ttlSeconds?: number | undefined;
   readonly clock?: Clock;
 }
 
