@@ -1,6 +1,7 @@
 import { Code } from '../../src/common/code.js';
 import { StatusError } from '../../src/common/status-error.js';
-import type { BotCallOptions, Bots } from '../../src/bot/bots.js';
+import type { UpdateOptions } from '../../src/client/bots-client.js';
+import type { Bots } from '../../src/bot/bots.js';
 import { rwapi } from '../../src/proto/index.js';
 
 /** A call that waits for the test to answer it. */
@@ -8,7 +9,7 @@ export interface PendingCall {
   readonly method: 'create' | 'update';
   readonly session: rwapi.BotSession.$Properties;
   readonly parent: string | undefined;
-  readonly options: BotCallOptions;
+  readonly options: UpdateOptions;
   /** Whether the bot has hung up. */
   readonly isAborted: boolean;
   answer(...leases: rwapi.Lease.$Properties[]): void;
@@ -22,7 +23,7 @@ export class FakeBots implements Bots {
 
   createBotSession(
     { parent, botSession }: rwapi.CreateBotSessionRequest.$Properties,
-    options: BotCallOptions,
+    options: UpdateOptions,
     signal?: AbortSignal,
   ): Promise<rwapi.BotSession> {
     return this.#call({ method: 'create', session: botSession ?? {}, parent: parent ?? undefined, options }, signal);
@@ -30,7 +31,7 @@ export class FakeBots implements Bots {
 
   updateBotSession(
     { botSession }: rwapi.UpdateBotSessionRequest.$Properties,
-    options: BotCallOptions,
+    options: UpdateOptions,
     signal?: AbortSignal,
   ): Promise<rwapi.BotSession> {
     return this.#call({ method: 'update', session: botSession ?? {}, parent: undefined, options }, signal);

@@ -11,7 +11,7 @@ describe('inlineOutputs (AC-3)', () => {
   let blobs: MemoryBlobStore;
 
   beforeEach(() => {
-    blobs = new MemoryBlobStore(64 * mebibyte);
+    blobs = new MemoryBlobStore({ maxBytes: 64 * mebibyte });
   });
 
   async function put(data: Buffer): Promise<{ hash: string; sizeBytes: number }> {
