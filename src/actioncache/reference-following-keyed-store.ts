@@ -24,8 +24,8 @@ export class ReferenceFollowingKeyedStore implements KeyedStore {
 
   async get(key: string, signal?: AbortSignal): Promise<Buffer | undefined> {
     const value = await this.#values.get(key, signal);
-    if (value?.[0] !== hashTag) return value;
-    const digest = Digest.fromProto(decodeMessage('a Digest', reapi.Digest, value), SHA256);
+    const digest = value?.[0] === hashTag ? digestIn(value) : undefined;
+    if (!digest) return value;
     try {
       return await readBlob(this.#blobs, digest, signal);
     } catch (reason) {
@@ -40,5 +40,13 @@ export class ReferenceFollowingKeyedStore implements KeyedStore {
 
   delete(key: string, signal?: AbortSignal): Promise<void> {
     return this.#values.delete(key, signal);
+  }
+}
+
+function digestIn(value: Buffer): Digest | undefined {
+  try {
+    return Digest.fromProto(decodeMessage('a Digest', reapi.Digest, value), SHA256);
+  } catch {
+    return undefined; // Neither: whoever asked for the value will say so.
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { bytesOnce, collectBytes, forEachConcurrently } from '../../src/common/async-iteration.js';
+import { bytesOnce, collectBytes, forEachConcurrently, inParts } from '../../src/common/async-iteration.js';
 import { chunks } from '../helpers/chunks.js';
 
 describe('collectBytes', () => {
@@ -23,6 +23,25 @@ describe('bytesOnce', () => {
 
     assert.deepEqual(await lengths(Buffer.from('abc')), [3]);
     assert.deepEqual(await lengths(Buffer.alloc(0)), []);
+  });
+});
+
+describe('inParts', () => {
+  async function partsOf(partBytes: number, ...texts: string[]): Promise<string[]> {
+    const parts: string[] = [];
+    for await (const part of inParts(chunks(...texts), partBytes)) parts.push(String(part));
+    return parts;
+  }
+
+  it('cuts chunks anew, whatever their sizes, and ends with the rest', async () => {
+    assert.deepEqual(await partsOf(3, 'a', '', 'bcdefgh', 'i', 'jk'), ['abc', 'def', 'ghi', 'jk']);
+    assert.deepEqual(await partsOf(3, 'abc', 'def'), ['abc', 'def']);
+    assert.deepEqual(await partsOf(10, 'a', 'b'), ['ab']);
+  });
+
+  it('has no part for no bytes', async () => {
+    assert.deepEqual(await partsOf(3), []);
+    assert.deepEqual(await partsOf(3, ''), []);
   });
 });
 

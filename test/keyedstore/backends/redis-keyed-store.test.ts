@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { Lifecycle } from '../../../src/common/lifecycle.js';
 import { RedisKeyedStore } from '../../../src/keyedstore/backends/redis-keyed-store.js';
 import { RedisConnection } from '../../../src/redis/redis-connection.js';
@@ -24,4 +25,34 @@ describe('RedisKeyedStore on a real server', () => {
     'RedisKeyedStore whose values expire',
     (clock) => new RedisKeyedStore({ connection, clock, ttlSeconds: 60 }),
   );
+
+  describe('RedisKeyedStore', () => {
+    const ttl = (): Promise<number> => connection.run('Asking', (redis) => redis.ttl('keyed:key'));
+
+    it('puts off the end of a value that somebody asks for, but never beyond its expiry', async () => {
+      const store = new RedisKeyedStore({ connection, ttlSeconds: 100 });
+      await store.put('key', Buffer.from('value'));
+      assert.ok((await ttl()) > 90);
+      await connection.run('Ageing', (redis) => redis.expire('keyed:key', 5));
+      await store.get('key');
+      assert.ok((await ttl()) > 90);
+
+      await store.put('key', Buffer.from('value'), { expiresAtMs: Date.now() + 50_000 });
+      await store.get('key');
+
+      assert.ok((await ttl()) <= 50);
+    });
+
+    it('lets the server drop a value that has expired, and keeps others for ever', async () => {
+      const store = new RedisKeyedStore({ connection });
+
+      await store.put('key', Buffer.from('value'), { expiresAtMs: Date.now() + 50_000 });
+      assert.ok((await ttl()) > 0);
+      await store.put('key', Buffer.from('value'));
+      assert.equal(await ttl(), -1);
+      await store.put('key', Buffer.from('value'), { expiresAtMs: Date.now() - 1 });
+
+      assert.equal(await ttl(), -2);
+    });
+  });
 });

@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { Lifecycle } from '../../../src/common/lifecycle.js';
 import { S3KeyedStore } from '../../../src/keyedstore/backends/s3-keyed-store.js';
 import { S3Connection } from '../../../src/s3/s3-connection.js';
@@ -22,5 +24,42 @@ describe('S3KeyedStore on a real service', () => {
     const bucket = `contract-${(buckets += 1)}`;
     await fauxqs.createBucket(bucket);
     return new S3KeyedStore({ connection, bucket, clock });
+  });
+
+  describe('S3KeyedStore', () => {
+    let bucket: string;
+    let store: S3KeyedStore;
+
+    beforeEach(async () => {
+      bucket = `own-${(buckets += 1)}`;
+      await fauxqs.createBucket(bucket);
+      store = new S3KeyedStore({ connection, bucket });
+    });
+
+    it('names objects by their keys where these make good names, else by their hash', async () => {
+      await store.put('ac/sha256/abc-5', Buffer.from('plain'));
+      await store.put('../up', Buffer.from('dotted'));
+
+      const up = hash('sha256', '../up', 'hex');
+      assert.deepEqual([...(await fauxqs.objects(bucket)).keys()].sort(), ['keyed/ac/sha256/abc-5', `keyed/~${up}`]);
+    });
+
+    it('counts a value that was changed behind its back as absent (D2)', async () => {
+      await store.put('key', Buffer.from('value'));
+      const changed = await fetch(`${fauxqs.endpoint}/${bucket}/keyed/key`, {
+        method: 'PUT',
+        body: 'valuE',
+        headers: { 'x-amz-meta-sha256': hash('sha256', 'value', 'hex') },
+      });
+      assert.ok(changed.ok);
+
+      assert.equal(await store.get('key'), undefined);
+    });
+
+    it('reads what somebody else has put without our metadata', async () => {
+      await fauxqs.put(bucket, 'keyed/key', Buffer.from('value'));
+
+      assert.equal(String(await store.get('key')), 'value');
+    });
   });
 });
