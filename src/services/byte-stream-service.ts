@@ -1,4 +1,5 @@
 import { resolveRange } from '../blobstore/resolve-range.js';
+import type { ZstdCodec } from '../codec/zstd/zstd-codec.js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { type ReadResource, parseReadResource, parseWriteResource } from '../digest/resource-name.js';
@@ -6,13 +7,20 @@ import type { bytestream } from '../proto/index.js';
 import type { CallContext } from './call-context.js';
 import type { InstanceRegistry } from './instance-registry.js';
 import { maxReadChunkBytes } from './limits.js';
+import { sharedZstd } from './shared-zstd.js';
+import { Upload } from './upload.js';
 
-/** Serves `ByteStream` from the blob stores of its instances. Blobs travel uncompressed, and uploads start from 0. */
+/** The one compressor, as resource names spell it (BS-1). */
+const zstdSegment = 'zstd';
+
+/** Serves `ByteStream` from the blob stores of its instances, plain and compressed with zstd. Uploads start from 0. */
 export class ByteStreamService {
   readonly #registry: InstanceRegistry;
+  readonly #zstd: ZstdCodec;
 
-  constructor(registry: InstanceRegistry) {
+  constructor(registry: InstanceRegistry, zstd = sharedZstd) {
     this.#registry = registry;
+    this.#zstd = zstd;
   }
 
   async *read(
@@ -21,12 +29,15 @@ export class ByteStreamService {
   ): AsyncIterable<bytestream.ReadResponse.$Properties> {
     const resource = parseReadResource(resourceName);
     const blobs = this.#registry.blobs(resource.instanceName);
-    refuseCompressed(resource);
+    const isCompressed = await this.#isCompressed(resource);
+    if (isCompressed && readLimit !== 0) throw invalid(`A compressed read has no limit, but ${readLimit} is asked for`);
+    // BS-5: the offset counts uncompressed bytes, and what is sent decodes by itself.
     const range = resolveRange(resource.digest, {
       offset: readOffset,
       ...(readLimit !== 0 && { limit: readLimit }),
     });
-    for await (const chunk of blobs.read(resource.digest, { offset: range.offset, limit: range.length }, signal)) {
+    const plain = blobs.read(resource.digest, { offset: range.offset, limit: range.length }, signal);
+    for await (const chunk of isCompressed ? this.#zstd.compress(plain) : plain) {
       for (let start = 0; start < chunk.length; start += maxReadChunkBytes) {
         yield { data: chunk.subarray(start, start + maxReadChunkBytes) };
       }
@@ -43,12 +54,18 @@ export class ByteStreamService {
       if (first.done === true) throw invalid('The upload has no message: the first names the resource');
       const resource = parseWriteResource(first.value.resourceName);
       const blobs = this.#registry.blobs(resource.instanceName);
-      refuseCompressed(resource);
+      const isCompressed = await this.#isCompressed(resource);
       const { digest } = resource;
+      const upload = new Upload(first.value, messages);
       // BS-11: a blob that is there already is acknowledged at once, however the client meant to go on.
       const [absent] = await blobs.findMissing([digest], signal);
-      if (absent) await blobs.write(digest, contentOf(first.value, messages), signal);
-      return { committedSize: digest.sizeBytes };
+      if (absent) {
+        const sent = upload.content();
+        const content = isCompressed ? this.#zstd.decompress(sent, digest.sizeBytes, signal) : sent;
+        await blobs.write(digest, content, signal);
+      }
+      // BS-12: of a compressed upload the bytes that came, or -1 for one that was not needed to its end.
+      return { committedSize: isCompressed ? (upload.sentBytes ?? -1) : digest.sizeBytes };
     } finally {
       // Not awaited: it may stand behind a message that never comes.
       messages.return?.().catch(() => undefined);
@@ -61,52 +78,22 @@ export class ByteStreamService {
   ): Promise<bytestream.QueryWriteStatusResponse.$Properties> {
     const resource = parseWriteResource(resourceName);
     const blobs = this.#registry.blobs(resource.instanceName);
-    refuseCompressed(resource);
+    await this.#isCompressed(resource);
     const { digest } = resource;
     const [absent] = await blobs.findMissing([digest], signal);
     return absent ? { committedSize: 0, complete: false } : { committedSize: digest.sizeBytes, complete: true };
   }
-}
 
-/**
- * The bytes of an upload. Ends only if `finish_write` was set and nothing came behind it (BS-9): when a client aborts, the
- * stream of its messages just ends, before grpc-js tells why, so an end alone proves nothing (D3).
- */
-async function* contentOf(
-  first: bytestream.WriteRequest,
-  rest: AsyncIterator<bytestream.WriteRequest>,
-): AsyncIterable<Uint8Array> {
-  let received = 0;
-  for (let message = first; ;) {
-    if (message.resourceName !== '' && message.resourceName !== first.resourceName) {
-      throw invalid(
-        `A message names ${quoted(message.resourceName)}, not ${quoted(first.resourceName)} as the first did`,
-      );
-    }
-    if (message.writeOffset !== received) {
-      throw invalid(`A message has write_offset ${message.writeOffset}, but ${received} bytes have come before it`);
-    }
-    received += message.data.length;
-    if (message.data.length > 0) yield message.data;
-    const next = await rest.next();
-    if (message.finishWrite) {
-      if (next.done !== true) throw invalid('A message follows the one with finish_write');
-      return;
-    }
-    if (next.done === true) throw invalid(`The upload ended after ${received} bytes without finish_write`);
-    message = next.value;
+  /** Throws INVALID_ARGUMENT for a compressor that is not announced. */
+  async #isCompressed({ compressor }: ReadResource): Promise<boolean> {
+    if (compressor === undefined) return false;
+    if (compressor === zstdSegment && (await this.#zstd.isAvailable())) return true;
+    throw invalid(
+      `Compressor ${JSON.stringify(compressor.slice(0, 300))} is not offered here: use the name with "blobs" instead`,
+    );
   }
-}
-
-function refuseCompressed({ compressor }: ReadResource): void {
-  if (compressor === undefined) return;
-  throw invalid(`Compressor ${quoted(compressor)} is not offered here: use the name with "blobs" instead`);
 }
 
 function invalid(message: string): StatusError {
   return new StatusError(Code.InvalidArgument, message);
-}
-
-function quoted(text: string): string {
-  return JSON.stringify(text.slice(0, 300));
 }

@@ -1,5 +1,5 @@
-import type { Blob, BlobStore } from '../blobstore/blob-store.js';
-import { readBlob } from '../blobstore/read-blob.js';
+import type { Blob } from '../blobstore/blob-store.js';
+import type { ZstdCodec } from '../codec/zstd/zstd-codec.js';
 import { forEachConcurrently } from '../common/async-iteration.js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
@@ -8,25 +8,36 @@ import { Digest, type DigestMessage } from '../digest/digest.js';
 import { digestFunctionOf } from '../digest/digest-function.js';
 import { reapi } from '../proto/index.js';
 import { statusMessageOf } from '../proto/status.js';
+import { blobOfEntry, readEntry } from './batch-entries.js';
 import type { CallContext } from './call-context.js';
 import type { InstanceRegistry } from './instance-registry.js';
 import { batchEntryOverheadBytes, maxBatchBytesInFlight, maxBatchEntries, maxBatchTotalSizeBytes } from './limits.js';
+import { sharedZstd } from './shared-zstd.js';
+import { spliceBlob } from './splice-blob.js';
+import { splitBlob, splitMemoryBytes } from './split-blob.js';
 import { treePages } from './tree-pages.js';
 
-const { IDENTITY } = reapi.Compressor.Value;
+const { ZSTD } = reapi.Compressor.Value;
+const { FAST_CDC_2020 } = reapi.ChunkingFunction.Value;
 
 /** Blobs of a batch that are read side by side. */
 const readsAtOnce = 16;
 
-/** Serves `ContentAddressableStorage` from the blob stores of its instances. Blobs travel uncompressed. */
+/** Serves `ContentAddressableStorage` from the blob stores of its instances. */
 export class ContentAddressableStorageService {
   readonly #registry: InstanceRegistry;
   readonly #bytesInFlight: WeightedSemaphore;
+  readonly #zstd: ZstdCodec;
 
   /** `bytesInFlight` bounds what all batches under way have in memory together (U4). */
-  constructor(registry: InstanceRegistry, bytesInFlight = new WeightedSemaphore(maxBatchBytesInFlight)) {
+  constructor(
+    registry: InstanceRegistry,
+    bytesInFlight = new WeightedSemaphore(maxBatchBytesInFlight),
+    zstd = sharedZstd,
+  ) {
     this.#registry = registry;
     this.#bytesInFlight = bytesInFlight;
+    this.#zstd = zstd;
   }
 
   async findMissingBlobs(
@@ -48,13 +59,8 @@ export class ContentAddressableStorageService {
     const dataBytes = requests.reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
     const sizeBytes = Math.max(dataBytes, announcedBytes(requests.map(({ digest }) => digest)));
     await this.#admit(sizeBytes, requests.length, context);
-    const parsed = requests.map(({ digest, data, compressor }) =>
-      attempt(() => {
-        refuseCompressed(compressor);
-        const fn = digestFunctionOf(digestFunction, digest?.hash);
-        return { digest: Digest.fromProto(digest, fn), data: data ?? new Uint8Array() };
-      }),
-    );
+    const terms = { digestFunction, zstd: this.#zstd };
+    const parsed = await Promise.all(requests.map((request) => blobOfEntry(request, terms, context.signal)));
     const good = parsed.filter((entry): entry is Blob => !(entry instanceof StatusError));
     const outcomes = (await blobs.writeBatch(good, context.signal)).values();
     const responses = parsed.map((entry, index) => {
@@ -65,14 +71,15 @@ export class ContentAddressableStorageService {
   }
 
   async batchReadBlobs(
-    { instanceName, digests, digestFunction }: reapi.BatchReadBlobsRequest,
+    { instanceName, digests, digestFunction, acceptableCompressors }: reapi.BatchReadBlobsRequest,
     context: CallContext,
   ): Promise<reapi.BatchReadBlobsResponse.$Properties> {
     const blobs = this.#registry.blobs(instanceName);
     await this.#admit(announcedBytes(digests), digests.length, context);
+    const terms = { digestFunction, zstd: this.#zstd, acceptsZstd: acceptableCompressors.includes(ZSTD) };
     const responses: reapi.BatchReadBlobsResponse.Response.$Properties[] = [];
     await forEachConcurrently(digests.entries(), readsAtOnce, async ([index, digest]) => {
-      responses[index] = await readEntry(blobs, digest, digestFunction, context.signal);
+      responses[index] = await readEntry(blobs, digest, terms, context.signal);
     });
     return { responses };
   }
@@ -86,14 +93,27 @@ export class ContentAddressableStorageService {
     yield* treePages(blobs, { root, pageSize, pageToken }, signal);
   }
 
-  /** Not announced (CAS-13). */
-  splitBlob(): Promise<never> {
-    return Promise.reject(new StatusError(Code.Unimplemented, 'SplitBlob is not offered here; read the whole blob'));
+  async splitBlob(
+    { instanceName, blobDigest, digestFunction }: reapi.SplitBlobRequest,
+    context: CallContext,
+  ): Promise<reapi.SplitBlobResponse.$Properties> {
+    const blobs = this.#registry.blobs(instanceName);
+    const digest = Digest.fromProto(blobDigest, digestFunctionOf(digestFunction, blobDigest?.hash));
+    context.onTermination(await this.#bytesInFlight.acquire(splitMemoryBytes, context.signal));
+    const chunks = await splitBlob(blobs, digest, context.signal);
+    return { chunkDigests: chunks.map((chunk) => chunk.toProto()), chunkingFunction: FAST_CDC_2020 };
   }
 
-  /** Not announced (CAS-13). */
-  spliceBlob(): Promise<never> {
-    return Promise.reject(new StatusError(Code.Unimplemented, 'SpliceBlob is not offered here; write the whole blob'));
+  async spliceBlob(
+    { instanceName, blobDigest, chunkDigests, digestFunction }: reapi.SpliceBlobRequest,
+    { signal }: CallContext,
+  ): Promise<reapi.SpliceBlobResponse.$Properties> {
+    const blobs = this.#registry.blobs(instanceName);
+    const fn = digestFunctionOf(digestFunction, blobDigest?.hash);
+    const digest = Digest.fromProto(blobDigest, fn);
+    const chunks = chunkDigests.map((chunk) => Digest.fromProto(chunk, fn));
+    await spliceBlob(blobs, digest, chunks, signal);
+    return { blobDigest: digest.toProto() };
   }
 
   /** Refuses a batch that is too large (CAS-6, CAS-8), and lets others wait until there is memory for them. */
@@ -115,36 +135,7 @@ export class ContentAddressableStorageService {
   }
 }
 
-/** A blob that cannot be read fails alone: the batch as a whole still succeeds (CAS-5). */
-async function readEntry(
-  blobs: BlobStore,
-  message: DigestMessage,
-  digestFunction: number,
-  signal: AbortSignal,
-): Promise<reapi.BatchReadBlobsResponse.Response.$Properties> {
-  try {
-    const digest = Digest.fromProto(message, digestFunctionOf(digestFunction, message.hash));
-    return { digest: message, data: await readBlob(blobs, digest, signal), status: statusMessageOf(undefined) };
-  } catch (reason) {
-    signal.throwIfAborted();
-    return { digest: message, status: statusMessageOf(StatusError.from(reason)) };
-  }
-}
-
 /** What the digests of a batch claim; those that claim nonsense are dealt with one by one. */
 function announcedBytes(digests: readonly (DigestMessage | null | undefined)[]): number {
   return digests.reduce((sum, digest) => sum + Math.max(0, digest?.sizeBytes ?? 0), 0);
-}
-
-function refuseCompressed(compressor: reapi.Compressor.Value | null | undefined): void {
-  if ((compressor ?? IDENTITY) === IDENTITY) return;
-  throw new StatusError(Code.InvalidArgument, `Compressor ${compressor ?? ''} is not offered here: IDENTITY is wanted`);
-}
-
-function attempt<T>(task: () => T): T | StatusError {
-  try {
-    return task();
-  } catch (reason) {
-    return StatusError.from(reason);
-  }
 }

@@ -22,6 +22,9 @@ export const maxBatchBytesInFlight = 256 * mebibyte;
 /** What a message of a ByteStream read may carry (BS-6). */
 export const maxReadChunkBytes = mebibyte;
 
+/** How SplitBlob cuts, as Capabilities announces it (CAS-15). */
+export const fastCdcParams = { avgChunkSizeBytes: 512 * kibibyte, seed: 0 } as const;
+
 /** Directories in a message of GetTree, if the client does not say. */
 export const defaultTreePageSize = 1_000;
 

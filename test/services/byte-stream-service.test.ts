@@ -103,7 +103,8 @@ describe('ByteStreamService', () => {
       ['nothing', ''],
       ['no blobs segment', `${hello.hash}/5`],
       ['something behind the size', `${name}/more`],
-      ['a compressor that is not offered', `compressed-blobs/zstd/${hello.hash}/5`],
+      ['a compressor that is not offered', `compressed-blobs/brotli/${hello.hash}/5`],
+      ['a compressor in upper case', `compressed-blobs/ZSTD/${hello.hash}/5`],
       ['identity for a compressor', `compressed-blobs/identity/${hello.hash}/5`],
       ['a size that is no number', `blobs/${hello.hash}/five`],
       ['a size beyond 2^53', `blobs/${hello.hash}/9223372036854775807`],
@@ -174,7 +175,7 @@ describe('ByteStreamService', () => {
       ['a read name', [{ resourceName: readResourceName('', hello), ...text('hello'), finishWrite: true }]],
       [
         'a compressor that is not offered',
-        [{ resourceName: `uploads/u/compressed-blobs/zstd/${hello.hash}/5`, finishWrite: true }],
+        [{ resourceName: `uploads/u/compressed-blobs/deflate/${hello.hash}/5`, finishWrite: true }],
       ],
       ['a first offset other than 0', [{ resourceName: name, writeOffset: 2, ...text('llo'), finishWrite: true }]],
       [

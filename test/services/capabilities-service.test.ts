@@ -32,8 +32,20 @@ describe('CapabilitiesService', () => {
     assert.equal(cache.actionCacheUpdateCapabilities?.updateEnabled, true);
     assert.equal(cache.maxBatchTotalSizeBytes, 4 * 1024 * 1024 - 64 * 1024);
     assert.equal(cache.symlinkAbsolutePathStrategy, reapi.SymlinkAbsolutePathStrategy.Value.ALLOWED);
-    assert.deepEqual(cache.supportedCompressors ?? [], []);
-    assert.ok(!cache.splitBlobSupport && !cache.spliceBlobSupport && !cache.maxCasBlobSizeBytes);
+    assert.ok(!cache.maxCasBlobSizeBytes);
+  });
+
+  it('announces how blobs may travel, where there are any (CAP-1, CAS-15)', async () => {
+    const { cacheCapabilities: cache } = await ask({ blobs });
+    const { cacheCapabilities: withoutBlobs } = await ask({ actionCache });
+
+    assert.deepEqual(cache?.supportedCompressors, [reapi.Compressor.Value.ZSTD]);
+    assert.deepEqual(cache.supportedBatchUpdateCompressors, [reapi.Compressor.Value.ZSTD]);
+    assert.ok(cache.splitBlobSupport && cache.spliceBlobSupport);
+    assert.deepEqual(cache.fastCdc_2020Params?.avgChunkSizeBytes, 512 * 1024);
+    assert.ok(!cache.fastCdc_2020Params.seed && !cache.repMaxCdcParams);
+    assert.deepEqual(withoutBlobs?.supportedCompressors ?? [], []);
+    assert.ok(!withoutBlobs?.splitBlobSupport && !withoutBlobs?.fastCdc_2020Params);
   });
 
   it('announces execution with SHA-256 in the old field, and functions that a hash tells apart (CAP-1, RW-9)', async () => {

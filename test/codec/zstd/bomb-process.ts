@@ -6,7 +6,7 @@ import { concat, frameOf, rle } from './frames.js';
 
 const blockBytes = 128 * 1024;
 const blocks = 4096;
-const how = process.argv[2];
+const how = process.argv.at(-1);
 
 const header = { windowLog: 23, ...(how === 'announced' && { contentBytes: blocks * blockBytes }) };
 const block = rle(0, blockBytes, false);

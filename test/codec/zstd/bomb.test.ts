@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const mebibyte = 1024 * 1024;
@@ -14,10 +13,13 @@ interface BombReport {
 
 /** A process of its own, for the most memory that one ever had is never forgotten. */
 async function explode(how: string): Promise<BombReport> {
+  const script = `await import(${JSON.stringify(new URL('bomb-process.js', import.meta.url).href)});`;
   const { stdout } = await promisify(execFile)(process.execPath, [
     '--import',
     'tsx',
-    join(import.meta.dirname, 'bomb-process.ts'),
+    '--input-type=module',
+    '-e',
+    script,
     how,
   ]);
   return JSON.parse(stdout) as BombReport;
