@@ -6,7 +6,7 @@ const hidden = new Set(['type', 'node']);
 /** The keys that `schema` knows in the object at `path` of `data`. */
 export function knownKeys(schema: z.core.$ZodType, path: readonly PropertyKey[], data: unknown): readonly string[] {
   const [step, ...rest] = path;
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return knownKeys(schema.unwrap(), path, data);
+  if (isWrapper(schema)) return knownKeys(schema.unwrap(), path, data);
   if (schema instanceof z.ZodDiscriminatedUnion) {
     const type = propertyOf(data, 'type');
     const option = schema.options.find((each) => typeNameOf(each) === type);
@@ -18,6 +18,10 @@ export function knownKeys(schema: z.core.$ZodType, path: readonly PropertyKey[],
   if (step === undefined) return Object.keys(shapeOf(schema)).filter((key) => !hidden.has(key));
   const property = shapeOf(schema)[String(step)];
   return property ? knownKeys(property, rest, propertyOf(data, step)) : [];
+}
+
+function isWrapper(schema: z.core.$ZodType): schema is z.ZodOptional | z.ZodDefault | z.ZodLazy {
+  return schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodLazy;
 }
 
 function shapeOf(schema: z.ZodObject): z.core.$ZodShape {

@@ -64,12 +64,32 @@ const redisStorage = tagged('redis-storage', {
   ttl: z.int().positive().optional(),
 });
 
-const blobStore = z.discriminatedUnion('type', [
+const simpleStorages = [
   tagged('lru-storage', { size }),
   tagged('disk-storage', { path, size: size.optional() }),
   tagged('remote-storage', remote),
   s3Storage,
   redisStorage,
+] as const;
+
+/** Any storage, also one that is composed of others. */
+const nested: z.ZodType<BlobStoreConfig> = z.lazy(() => blobStore);
+
+const shard = z.strictObject({ name: text, weight: z.number().positive().default(1), storage: nested });
+
+const shards = z.array(shard).min(1).superRefine(eachNameOnce);
+
+const blobStore = z.discriminatedUnion('type', [
+  ...simpleStorages,
+  tagged('with-cache-storage', { cache: nested, fallback: nested }),
+  tagged('split-storage', { small: nested, large: nested, threshold: size.default(64 * 1024) }),
+  tagged('mirrored-storage', { first: nested, second: nested }).refine(
+    (value) => value.first.node !== value.second.node,
+    {
+      error: 'first and second want two storages, not one anchor',
+    },
+  ),
+  tagged('sharded-storage', { shards }),
 ]);
 
 const cachePolicy = { allowUpdates: z.boolean().default(true), cacheFailedActions: z.boolean().default(false) };
@@ -168,15 +188,14 @@ const instance = z.strictObject({
   services,
 });
 
-const instances = z
-  .array(instance)
-  .min(1)
-  .superRefine((all, context) => {
-    for (const [index, { name }] of all.entries()) {
-      if (all.findIndex((other) => other.name === name) === index) continue;
-      context.addIssue({ code: 'custom', path: [index, 'name'], message: `${JSON.stringify(name)} is there already` });
-    }
-  });
+const instances = z.array(instance).min(1).superRefine(eachNameOnce);
+
+function eachNameOnce(all: readonly { readonly name: string }[], context: z.RefinementCtx): void {
+  for (const [index, { name }] of all.entries()) {
+    if (all.findIndex((other) => other.name === name) === index) continue;
+    context.addIssue({ code: 'custom', path: [index, 'name'], message: `${JSON.stringify(name)} is there already` });
+  }
+}
 
 /** Tags whose map describes an object. */
 export const configTags: ReadonlySet<string> = knownTags;
@@ -204,8 +223,25 @@ export type ServerConfig = z.infer<typeof serverConfigSchema>;
 export type ChannelConfig = ServerConfig['server'][number];
 /** An instance; {@link anyInstanceName} is every name that no other instance has. */
 export type InstanceConfig = ServerConfig['instances'][number];
-/** Where blobs live. */
-export type BlobStoreConfig = z.infer<typeof blobStore>;
+/** Where blobs live. Recursive: some storages are composed of others. */
+export type BlobStoreConfig =
+  | SimpleStorageConfig
+  | Composed<'with-cache-storage', { readonly cache: BlobStoreConfig; readonly fallback: BlobStoreConfig }>
+  | Composed<
+      'split-storage',
+      { readonly small: BlobStoreConfig; readonly large: BlobStoreConfig; readonly threshold: number }
+    >
+  | Composed<'mirrored-storage', { readonly first: BlobStoreConfig; readonly second: BlobStoreConfig }>
+  | Composed<'sharded-storage', { readonly shards: ShardConfig[] }>;
+/** A storage of which no other is a part. */
+export type SimpleStorageConfig = z.infer<(typeof simpleStorages)[number]>;
+/** A storage that takes a share of the blobs. */
+export interface ShardConfig {
+  readonly name: string;
+  readonly weight: number;
+  readonly storage: BlobStoreConfig;
+}
+type Composed<Type extends string, Parts> = { readonly type: Type; readonly node: number } & Parts;
 /** Where action results live. */
 export type ActionCacheConfig = z.infer<typeof actionCache>;
 /** Where jobs live. */

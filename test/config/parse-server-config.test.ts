@@ -120,6 +120,41 @@ instances:
     );
   });
 
+  it('takes storages that are parts of others, and finds faults deep inside', () => {
+    const faults = faultsOf(`${head}  - name: ''
+    services:
+      - !cas
+        storage: !with-cache-storage
+          cache: !lru-storage {size: 1M}
+          fallback: !split-storage
+            small: !lru-storage {size: 1M}
+            large: !sharded-storage
+              shards:
+                - {name: a, storage: !lru-storage {size: 1M, pth: b}}
+                - {name: b, wieght: 2, storage: !lru-storage {size: 1M}}
+`);
+
+    const [misspelt, unknown, ...others] = faults.split('\n');
+    assert.match(misspelt!, /^bgd\.yml:13:\d+: Unknown key "pth"\. Known here: size$/);
+    assert.match(unknown!, /^bgd\.yml:14:\d+: Unknown key "wieght"; did you mean "weight"\?/);
+    assert.deepEqual(others, []);
+  });
+
+  it('refuses a mirror of one storage, and shards of one name', () => {
+    const faults = faultsOf(`${head}  - name: ''
+    services:
+      - !cas {storage: !mirrored-storage {first: !lru-storage &one {size: 1M}, second: *one}}
+  - name: b
+    services:
+      - !cas
+        storage: !sharded-storage
+          shards: [{name: a, storage: !lru-storage {size: 1M}}, {name: a, storage: !lru-storage {size: 1M}}]
+`);
+
+    assert.match(faults, /first and second want two storages, not one anchor/);
+    assert.match(faults, /shards\[1\]\.name: "a" is there already/);
+  });
+
   it('names the nearest key for a misspelt one at the top', () => {
     const faults = faultsOf(`servr: []\n${head}  - {name: '', services: [!cas {storage: !lru-storage {size: 1}}]}\n`);
 

@@ -44,4 +44,21 @@ describe('createBlobStore', () => {
       [['A stored blob does not hash to its digest and is deleted', { digest }]],
     );
   });
+
+  it('composes storages, whose parts it verifies, and gives a part that has an anchor as one store', async () => {
+    await using lifecycle = new Lifecycle();
+    const composition = new Composition(lifecycle, new RecordingLogger());
+    const [small, large] = [7, 8].map((node): BlobStoreConfig => ({ type: 'lru-storage', node, size: 1_000 }));
+    assert.ok(small && large);
+    const split: BlobStoreConfig = { type: 'split-storage', node: 1, small, large, threshold: 3 };
+    const store = await createBlobStore(split, composition);
+    const [three, four] = ['abc', 'abcd'].map((text) => Digest.of(Buffer.from(text))) as [Digest, Digest];
+
+    await store.write(three, chunks('abc'));
+    await store.write(four, chunks('abcd'));
+
+    const part = await createBlobStore(small, composition);
+    assert.deepEqual(await part.findMissing([three, four]), [four]);
+    await assert.rejects(part.write(four, chunks('xxxx')), /hashes to/);
+  });
 });

@@ -23,18 +23,22 @@ interface ShardRoute extends Route {
  * one away only its own.
  */
 export class ShardingBlobStore extends RoutingBlobStore {
-  readonly #shards: readonly [ShardRoute, ...ShardRoute[]];
+  readonly #first: ShardRoute;
+  readonly #shards: readonly ShardRoute[];
 
-  constructor(shards: readonly [Shard, ...Shard[]]) {
+  /** At least one shard is wanted. */
+  constructor(shards: readonly Shard[]) {
     super();
-    const [first, ...others] = shards;
-    this.#shards = [routeTo(first), ...others.map(routeTo)];
+    this.#shards = shards.map(routeTo);
+    const [first] = this.#shards;
+    if (!first) throw new TypeError('Blobs cannot be spread over no shards');
+    this.#first = first;
   }
 
   protected override routeOf({ hash }: Digest): Route {
     const high = Number.parseInt(hash.slice(0, 8), 16);
     const low = Number.parseInt(hash.slice(8, 16), 16);
-    let [winner] = this.#shards;
+    let winner = this.#first;
     let best = -Infinity;
     for (const shard of this.#shards) {
       const score = scoreOf(shard, high, low);

@@ -22,7 +22,7 @@ describe('ShardingBlobStore', () => {
   const digests = blobs.map(({ digest }) => digest);
 
   /** Which blobs each shard has when all of them were written through the decorator. */
-  async function spread(shards: readonly [Shard, ...Shard[]]): Promise<Map<string, Set<string>>> {
+  async function spread(shards: readonly Shard[]): Promise<Map<string, Set<string>>> {
     await new ShardingBlobStore(shards).writeBatch(blobs);
     const held = new Map<string, Set<string>>();
     for (const { name, store } of shards) {
