@@ -6,6 +6,7 @@ import { OutageLog } from '../common/outage-log.js';
 import { BackOff, type RetryPolicy, retry } from '../common/retry.js';
 import { StatusError } from '../common/status-error.js';
 import { WeightedSemaphore } from '../common/weighted-semaphore.js';
+import { addContentMd5 } from './content-md5.js';
 import { isMissing, isTransientS3, s3Error } from './s3-errors.js';
 import { type S3Options, s3ServiceName } from './s3-options.js';
 
@@ -56,7 +57,9 @@ export class S3Connection implements Disposable {
     // Our engines are what package.json says; the SDK would print a warning about them on stderr.
     process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
     const sdk = await import('@aws-sdk/client-s3');
-    return new S3Connection(new sdk.S3(configOf(options)), options);
+    const s3 = new sdk.S3(configOf(options));
+    addContentMd5(s3);
+    return new S3Connection(s3, options);
   }
 
   /** Makes a request until it succeeds or cannot. An absent object is `undefined`. `doing` begins the error's text. */

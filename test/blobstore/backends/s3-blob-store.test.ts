@@ -143,6 +143,15 @@ describe('S3BlobStore on a real service', function () {
         assert.equal(put?.headers['x-amz-content-sha256'], hello.hash);
       });
 
+      it('deletes a thousand blobs in one request, with the checksum that older services want', async () => {
+        const digests = Array.from({ length: 1_000 }, (_, index) => Digest.of(Buffer.from(`never there ${index}`)));
+
+        await store.delete([hello, ...digests]);
+
+        assert.equal(faulty.count('POST'), 2);
+        assert.match(String(faulty.requests[0]?.headers['content-md5']), /^[A-Za-z0-9+/]{22}==$/);
+      });
+
       it('tries again while the service says SlowDown (U2)', async () => {
         faulty.fail('PUT', 'slow-down', 3);
         await store.write(hello, chunks('hello'));

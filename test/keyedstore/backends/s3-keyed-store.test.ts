@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { Lifecycle } from '../../../src/common/lifecycle.js';
 import { S3KeyedStore } from '../../../src/keyedstore/backends/s3-keyed-store.js';
 import { S3Connection } from '../../../src/s3/s3-connection.js';
+import { FaultyS3 } from '../../helpers/faulty-s3.js';
 import { Fauxqs } from '../../helpers/fauxqs.js';
 import { describeKeyedStore } from '../contract/keyed-store.js';
 
@@ -60,6 +61,19 @@ describe('S3KeyedStore on a real service', () => {
       await fauxqs.put(bucket, 'keyed/key', Buffer.from('value'));
 
       assert.equal(String(await store.get('key')), 'value');
+    });
+
+    it('reads a value again whose body was cut or that the service was too busy to give', async () => {
+      await using faulty = await FaultyS3.listen(fauxqs.endpoint);
+      const policy = { maxAttempts: 4, initialDelayMs: 1, maxDelayMs: 1 };
+      const keys = { accessKey: 'key', secretKey: 'secret' };
+      using line = await S3Connection.open({ endpoint: faulty.endpoint, policy, ...keys });
+      await store.put('key', Buffer.from('value'));
+      faulty.fail('GET', 'cut', 2);
+      faulty.fail('GET', 'slow-down', 1);
+
+      assert.equal(String(await new S3KeyedStore({ connection: line, bucket }).get('key')), 'value');
+      assert.equal(faulty.count('GET'), 4);
     });
   });
 });
