@@ -18,7 +18,16 @@ const stampFile = join(dist, '.stamp');
 const target = 'node20.12';
 
 /** Not bundled. `@grpc/proto-loader` is half of grpc-js, for statistics of channels that nobody asks for. */
-const external = ['@aws-sdk/client-s3', '@grpc/proto-loader', 'execa', 'ioredis', 'knex', 'pino', 'sqlite3'];
+const external = [
+  '@aws-sdk/client-s3',
+  '@cloudpss/zstd',
+  '@grpc/proto-loader',
+  'execa',
+  'ioredis',
+  'knex',
+  'pino',
+  'sqlite3',
+];
 
 /** What oclif looks for but `bgd` never has: compilers of TypeScript, Yarn's resolver, plugins of other makers. */
 const neverThere = ['typescript', 'ts-node', 'pnpapi'];
