@@ -65,7 +65,7 @@ export class BatchWriter {
     const outcomes: WriteOutcome[] = blobs.map(() => undefined);
     await forEachConcurrently(blobs.entries(), concurrency, async ([index, { digest, data }]) => {
       try {
-        await writeByStream(this.#remote, digest, new SeekableContent({ digest, data }), signal);
+        await writeByStream(this.#remote, { digest, content: new SeekableContent({ digest, data }) }, signal);
       } catch (reason) {
         outcomes[index] = StatusError.from(reason);
       }

@@ -1,6 +1,8 @@
 import { Code } from '../common/code.js';
 import { BackOff } from '../common/retry.js';
 import { StatusError } from '../common/status-error.js';
+import type { ZstdCodec } from '../codec/zstd/zstd-codec.js';
+import { ZstdError } from '../codec/zstd/zstd-error.js';
 import { BlobNotFoundError, type ByteRange } from '../blobstore/blob-store.js';
 import { resolveRange } from '../blobstore/resolve-range.js';
 import type { Digest } from '../digest/digest.js';
@@ -9,6 +11,12 @@ import { methods } from './method.js';
 import { retryOptionsOf, type RemoteInstance } from './remote-instance.js';
 import { VerifiedBytes, damaged } from './verified-bytes.js';
 
+/** What of a blob is read, and how it travels. */
+export interface StreamedRange extends ByteRange {
+  /** Decodes what a server sends that has zstd. Ranges with a limit travel plain: the protocol wants it so. */
+  readonly zstd?: ZstdCodec | undefined;
+}
+
 /**
  * Streams a blob, or a part of it. A stream that breaks is taken up where it broke (CL-3); a whole blob is verified
  * before its last bytes are handed on, and read a second time if it is damaged and nothing was handed on yet.
@@ -16,7 +24,7 @@ import { VerifiedBytes, damaged } from './verified-bytes.js';
 export async function* readByStream(
   remote: RemoteInstance,
   digest: Digest,
-  range: ByteRange = {},
+  range: StreamedRange = {},
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const reading = new Reading(remote, digest, range);
@@ -47,10 +55,11 @@ class Reading {
   readonly #end: number;
   readonly #isToEnd: boolean;
   readonly #isWhole: boolean;
+  readonly #zstd: ZstdCodec | undefined;
   #verified: VerifiedBytes;
   #position: number;
 
-  constructor(remote: RemoteInstance, digest: Digest, range: ByteRange) {
+  constructor(remote: RemoteInstance, digest: Digest, range: StreamedRange) {
     const { offset, length } = resolveRange(digest, range);
     this.#remote = remote;
     this.#digest = digest;
@@ -58,12 +67,13 @@ class Reading {
     this.#end = offset + length;
     this.#isToEnd = this.#end === digest.sizeBytes;
     this.#isWhole = offset === 0 && this.#isToEnd;
+    this.#zstd = this.#isToEnd ? range.zstd : undefined;
     this.#verified = new VerifiedBytes(digest);
   }
 
   /** What was not handed on yet. */
   async *rest(signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const { data } of this.#responses(signal)) {
+    for await (const data of this.#plain(signal)) {
       if (data.length === 0) continue; // BS-6: legal.
       if (this.#position + data.length > this.#end) throw damaged(this.#digest, 'has more bytes than it should');
       this.#verify(data);
@@ -77,15 +87,29 @@ class Reading {
     );
   }
 
-  async *#responses(signal?: AbortSignal) {
+  async *#plain(signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    const received = this.#responses(signal);
+    if (!this.#zstd) {
+      yield* received;
+      return;
+    }
+    try {
+      yield* this.#zstd.decompress(received, this.#end - this.#position, signal);
+    } catch (reason) {
+      throw reason instanceof ZstdError ? damaged(this.#digest, `came as bad zstd (${reason.message})`) : reason;
+    }
+  }
+
+  async *#responses(signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     const { channel, instanceName } = this.#remote;
     const request = {
-      resourceName: readResourceName(instanceName, this.#digest),
+      resourceName: readResourceName(instanceName, this.#digest, this.#zstd && 'zstd'),
       readOffset: this.#position,
       readLimit: this.#isToEnd ? 0 : this.#end - this.#position,
     };
     try {
-      yield* channel.serverStream(methods.read, request, { stallTimeoutMs: channel.timeoutMs }, signal);
+      const options = { stallTimeoutMs: channel.timeoutMs };
+      for await (const { data } of channel.serverStream(methods.read, request, options, signal)) yield data;
     } catch (reason) {
       if (reason instanceof StatusError && reason.code === Code.NotFound) throw new BlobNotFoundError(this.#digest);
       throw reason;

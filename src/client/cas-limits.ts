@@ -1,6 +1,6 @@
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
-import type { reapi } from '../proto/index.js';
+import { reapi } from '../proto/index.js';
 import { CapabilitiesClient } from './capabilities-client.js';
 import { orAborted } from '../common/or-aborted.js';
 import type { RemoteInstance } from './remote-instance.js';
@@ -10,6 +10,8 @@ export interface CasLimits {
   /** Σ(size + {@link entryOverheadBytes}) of a batch. */
   readonly maxBatchBytes: number;
   readonly maxBlobBytes: number;
+  /** Whether ByteStream takes and gives zstd. */
+  readonly hasZstd: boolean;
 }
 
 /** What a blob adds to a batch message beyond its bytes: its digest and the framing. */
@@ -54,5 +56,6 @@ function limitsOf(capabilities: reapi.CacheCapabilities.$Properties | null | und
   return {
     maxBatchBytes: announced > 0 ? Math.min(announced, usefulBatchBytes) : safeBatchBytes,
     maxBlobBytes: maxBlobBytes > 0 ? maxBlobBytes : Infinity,
+    hasZstd: (capabilities?.supportedCompressors ?? []).includes(reapi.Compressor.Value.ZSTD),
   };
 }

@@ -13,7 +13,7 @@ import { RemoteBlobStore } from './remote-blob-store.js';
 import type { RemoteInstance } from './remote-instance.js';
 
 /** Which server, or servers, a {@link Client} speaks to. */
-export interface ClientOptions extends ChannelOptions, Pick<RemoteInstance, 'retryPolicy' | 'clock'> {
+export interface ClientOptions extends ChannelOptions, Pick<RemoteInstance, 'retryPolicy' | 'clock' | 'compression'> {
   /** @defaultValue the empty name */
   readonly instanceName?: string;
   /** Where the blobs are, if not at `url`. Token and request metadata go there too. */
@@ -47,11 +47,10 @@ export class Client implements AsyncDisposable {
    * cannot be right.
    */
   static async connect(options: ClientOptions): Promise<Client> {
-    const { casUrl, tls, casTls, retryPolicy, clock, instanceName = '', ...common } = options;
+    const { casUrl, tls, casTls, retryPolicy, clock, compression, instanceName = '', ...common } = options;
     const remote = {
       instanceName: checkInstanceName(instanceName),
-      ...(retryPolicy && { retryPolicy }),
-      ...(clock && { clock }),
+      ...Object.fromEntries(Object.entries({ retryPolicy, clock, compression }).filter(([, value]) => value)),
     };
     const lifecycle = new Lifecycle();
     const main = { ...remote, channel: lifecycle.use(await openChannel({ ...common, ...(tls && { tls }) })) };

@@ -14,6 +14,7 @@ import { writeByStream } from './byte-stream-writer.js';
 import { CasLimitsSource } from './cas-limits.js';
 import { methods } from './method.js';
 import { callUnary, functionValueOf, type RemoteInstance } from './remote-instance.js';
+import { StreamCompression } from './stream-compression.js';
 
 /** Keeps a FindMissingBlobs message of the longest hashes below 1 MiB. */
 const digestsPerCall = 5_000;
@@ -30,12 +31,14 @@ export class RemoteBlobStore implements BlobStore {
   readonly #limits: CasLimitsSource;
   readonly #reader: BatchReader;
   readonly #writer: BatchWriter;
+  readonly #compression: StreamCompression;
 
   constructor(remote: RemoteInstance) {
     this.#remote = remote;
     this.#limits = new CasLimitsSource(remote);
     this.#reader = new BatchReader(remote, this.#limits);
     this.#writer = new BatchWriter(remote, this.#limits);
+    this.#compression = new StreamCompression(remote, this.#limits);
   }
 
   async findMissing(digests: readonly Digest[], signal?: AbortSignal): Promise<Digest[]> {
@@ -61,7 +64,8 @@ export class RemoteBlobStore implements BlobStore {
     } else if (length === digest.sizeBytes && isSmall({ digest })) {
       yield await this.#reader.read(digest, signal);
     } else {
-      yield* readByStream(this.#remote, digest, range, signal);
+      const zstd = await this.#compression.forRead(digest, signal);
+      yield* readByStream(this.#remote, digest, { ...range, zstd }, signal);
     }
   }
 
@@ -75,7 +79,8 @@ export class RemoteBlobStore implements BlobStore {
         `Blob ${String(digest)} is too large for ${this.#remote.channel.url}, which takes up to ${maxBlobBytes} bytes`,
       );
     }
-    await writeByStream(this.#remote, digest, content, signal);
+    const zstd = await this.#compression.forWrite(digest, content, signal);
+    await writeByStream(this.#remote, { digest, content, zstd }, signal);
   }
 
   writeBatch(blobs: readonly Blob[], signal?: AbortSignal): Promise<readonly WriteOutcome[]> {

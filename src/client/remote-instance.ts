@@ -15,6 +15,11 @@ export interface RemoteInstance {
   readonly retryPolicy?: RetryPolicy;
   /** @defaultValue `systemClock` */
   readonly clock?: Clock;
+  /**
+   * Whether large blobs may travel compressed, where the server announces it.
+   * @defaultValue `zstd`, or `none` to a server on this machine, where it gains nothing
+   */
+  readonly compression?: 'zstd' | 'none';
   /** A source of jitter in [0, 1). @defaultValue Math.random */
   readonly random?: () => number;
 }
