@@ -1,5 +1,6 @@
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolders } from './make-folders.js';
 
 /** Makes the names in a folder durable: without it a file renamed into it may be gone after a power cut. */
 export async function syncFolder(path: string): Promise<void> {
@@ -13,7 +14,7 @@ export async function syncFolder(path: string): Promise<void> {
 
 /** Makes a folder and its missing parents, durably. One that is there already is left alone. */
 export async function makeFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
+  const first = await makeFolders(path);
   if (first === undefined) return;
   for (let made = path; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
 }

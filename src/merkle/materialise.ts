@@ -1,6 +1,7 @@
 import { mkdir, readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Code } from '../common/code.js';
+import { makeFolders } from '../common/make-folders.js';
 import { StatusError, errnoOf } from '../common/status-error.js';
 import { BlobNotFoundError, type BlobStore } from '../blobstore/blob-store.js';
 import { forEachBlob } from '../blobstore/small-blobs.js';
@@ -79,7 +80,7 @@ async function prepareTarget(target: string): Promise<AsyncDisposable & { keep()
 
 async function makeFolder(target: string): Promise<{ firstMade: string | undefined; found: string[] }> {
   try {
-    const firstMade = await mkdir(target, { recursive: true });
+    const firstMade = await makeFolders(target);
     return { firstMade, found: await readdir(target) };
   } catch (reason) {
     if (errnoOf(reason) !== 'EEXIST') throw fileError(target, reason);

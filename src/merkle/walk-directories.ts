@@ -1,5 +1,6 @@
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
+import { WeightedSemaphore } from '../common/weighted-semaphore.js';
 import { BlobNotFoundError, type BlobStore } from '../blobstore/blob-store.js';
 import { readBlob } from '../blobstore/read-blob.js';
 import { Digest } from '../digest/digest.js';
@@ -24,6 +25,10 @@ const maxReadAheadBytes = 16 * 1024 * 1024;
 
 /** A larger blob is taken for no Directory: decoding it would need many times its size (U4). */
 const maxDirectoryBytes = maxReadAheadBytes;
+
+/** Decoded, large Directories have many times their size: all walks together hold so many bytes of them at a time (U4). */
+const largeGroups = new WeightedSemaphore(4 * maxReadAheadBytes);
+const largeBytes = 1024 * 1024;
 
 /** A walk follows no more nodes than this, so that a crafted tree cannot exhaust memory (U4). */
 export const maxDirectories = 1_000_000;
@@ -54,12 +59,17 @@ export async function* walkDirectoriesTolerantly(
   while (level.length > 0) {
     const below: Digest[] = [];
     for (const group of groupsOf(level)) {
-      for (const { children, ...visited } of await Promise.all(group.map((digest) => visit(blobs, digest, signal)))) {
-        yield visited;
-        for (const child of children) {
-          if (!seen.has(child.key)) below.push(child);
-          seen.add(child.key);
+      const release = await admitGroup(group, signal);
+      try {
+        for (const { children, ...visited } of await Promise.all(group.map((digest) => visit(blobs, digest, signal)))) {
+          yield visited;
+          for (const child of children) {
+            if (!seen.has(child.key)) below.push(child);
+            seen.add(child.key);
+          }
         }
+      } finally {
+        release();
       }
       if (seen.size > maxDirectories) {
         throw new StatusError(Code.InvalidArgument, `Tree ${String(root)} has more than ${maxDirectories} directories`);
@@ -67,6 +77,11 @@ export async function* walkDirectoriesTolerantly(
     }
     level = below;
   }
+}
+
+function admitGroup(group: readonly Digest[], signal?: AbortSignal): Promise<() => void> | (() => void) {
+  const sizeBytes = group.reduce((sum, digest) => sum + digest.sizeBytes, 0);
+  return sizeBytes > largeBytes ? largeGroups.acquire(sizeBytes, signal) : () => undefined;
 }
 
 function* groupsOf(digests: readonly Digest[]): Iterable<readonly Digest[]> {

@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolders } from '../common/make-folders.js';
 import type { DataStoreConfig } from '../config/server-config.js';
 import type { JobStore } from '../scheduler/job-store.js';
 import { SqlJobStore } from '../scheduler/stores/sql-job-store.js';
@@ -22,7 +22,7 @@ async function createNew(config: DataStoreConfig, composition: Composition): Pro
       return open(inMemory, true, composition);
     case 'sql-data-store': {
       const location = parseConnectionString(config.connectionString);
-      await mkdir(dirname(location.path), { recursive: true });
+      await makeFolders(dirname(location.path));
       return open(location, config.automigrate, composition);
     }
   }

@@ -11,7 +11,13 @@ import { statusMessageOf } from '../proto/status.js';
 import { blobOfEntry, readEntry } from './batch-entries.js';
 import type { CallContext } from './call-context.js';
 import type { InstanceRegistry } from './instance-registry.js';
-import { batchEntryOverheadBytes, maxBatchBytesInFlight, maxBatchEntries, maxBatchTotalSizeBytes } from './limits.js';
+import {
+  batchEntryOverheadBytes,
+  maxBatchBytesInFlight,
+  maxBatchBytesWaiting,
+  maxBatchEntries,
+  maxBatchTotalSizeBytes,
+} from './limits.js';
 import { sharedZstd } from './shared-zstd.js';
 import { spliceBlob } from './splice-blob.js';
 import { splitBlob, splitMemoryBytes } from './split-blob.js';
@@ -32,7 +38,7 @@ export class ContentAddressableStorageService {
   /** `bytesInFlight` bounds what all batches under way have in memory together (U4). */
   constructor(
     registry: InstanceRegistry,
-    bytesInFlight = new WeightedSemaphore(maxBatchBytesInFlight),
+    bytesInFlight = new WeightedSemaphore(maxBatchBytesInFlight, maxBatchBytesWaiting),
     zstd = sharedZstd,
   ) {
     this.#registry = registry;

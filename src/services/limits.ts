@@ -19,6 +19,9 @@ export const maxBatchEntries = 65_536;
 /** What all batches under way may have together; more of them wait (U4). */
 export const maxBatchBytesInFlight = 256 * mebibyte;
 
+/** What waits for its turn is in memory, too: of more than this, batches are refused with RESOURCE_EXHAUSTED (U4). */
+export const maxBatchBytesWaiting = 512 * mebibyte;
+
 /** What a message of a ByteStream read may carry (BS-6). */
 export const maxReadChunkBytes = mebibyte;
 

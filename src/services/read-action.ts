@@ -18,13 +18,21 @@ export interface ActionSummary {
   readonly platform: Platform;
 }
 
+/** Real ones have some hundred bytes, and some kilobytes: a crafted one must not be able to fill the memory (U4). */
+const maxActionBytes = 1024 * 1024;
+const maxCommandBytes = 4 * 1024 * 1024;
+
 /**
  * Reads an Action and its Command, and checks them as far as can be done without its inputs. Throws INVALID_ARGUMENT for
  * what can never be executed, and FAILED_PRECONDITION naming every blob that is missing (EX-9): of the inputs, only the
  * root is looked for here.
  */
 export async function readAction(blobs: BlobStore, digest: Digest, signal?: AbortSignal): Promise<ActionSummary> {
-  const action = await readInputMessage(blobs, { what: 'an Action', digest, type: reapi.Action }, signal);
+  const action = await readInputMessage(
+    blobs,
+    { what: 'an Action', digest, type: reapi.Action, maxBytes: maxActionBytes },
+    signal,
+  );
   const fn = digest.function;
   const commandDigest = required('command_digest', action.commandDigest, fn);
   const inputRootDigest = required('input_root_digest', action.inputRootDigest, fn);
@@ -34,7 +42,7 @@ export async function readAction(blobs: BlobStore, digest: Digest, signal?: Abor
   if (missing.length > 0) throw missingBlobsError(missing);
   const command = await readInputMessage(
     blobs,
-    { what: 'a Command', digest: commandDigest, type: reapi.Command },
+    { what: 'a Command', digest: commandDigest, type: reapi.Command, maxBytes: maxCommandBytes },
     signal,
   );
   checkCommand(command);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { Code } from '../../src/common/code.js';
 import { WeightedSemaphore } from '../../src/common/weighted-semaphore.js';
 
 describe('WeightedSemaphore', () => {
@@ -82,5 +83,19 @@ describe('WeightedSemaphore', () => {
       }),
       { numRuns: 50 },
     );
+  });
+});
+
+describe('WeightedSemaphore with a bound of what waits', () => {
+  it('refuses what would be too much, and takes it again when less waits', async () => {
+    const semaphore = new WeightedSemaphore(10, 10);
+    const release = await semaphore.acquire(10);
+    const waiting = semaphore.acquire(6);
+
+    await assert.rejects(semaphore.acquire(5), { code: Code.ResourceExhausted });
+    release();
+    (await waiting)();
+
+    (await semaphore.acquire(10))();
   });
 });

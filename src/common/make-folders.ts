@@ -1,0 +1,27 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errnoOf } from './status-error.js';
+
+/**
+ * Makes a folder and its missing parents, and returns the first that it made; `undefined` if all were there. Node's own
+ * recursive mkdir never ends below `/proc`, where what cannot be made is said not to exist.
+ */
+export async function makeFolders(path: string): Promise<string | undefined> {
+  const first = await makeFolder(path);
+  if (first !== 'no parent') return first;
+  const firstParent = await makeFolders(dirname(path));
+  await mkdir(path);
+  return firstParent ?? path;
+}
+
+async function makeFolder(path: string): Promise<string | undefined> {
+  try {
+    await mkdir(path);
+    return path;
+  } catch (reason) {
+    const errno = errnoOf(reason);
+    if (errno === 'EEXIST' && (await stat(path)).isDirectory()) return undefined;
+    if (errno === 'ENOENT' && dirname(path) !== path) return 'no parent';
+    throw reason;
+  }
+}
