@@ -20,7 +20,8 @@ async function createNew(config: ExecutionConfig, composition: Composition): Pro
   const ports = { store, logger, ...(actionCache && { actionCache }) };
   const scheduler = lifecycle.use(new Scheduler(ports, schedulerOptionsOf(config)));
   await scheduler.start();
-  return { scheduler, blobs };
+  const { actionBrowserUrl } = config;
+  return { scheduler, blobs, ...(actionBrowserUrl !== undefined && { actionBrowserUrl }) };
 }
 
 function schedulerOptionsOf(config: ExecutionConfig): SchedulerOptions {

@@ -52,10 +52,11 @@ export class ExecutionService {
 
 async function* follow(
   operation: Operation,
-  { scheduler, blobs }: InstanceExecution,
+  execution: InstanceExecution,
   signal: AbortSignal,
 ): AsyncIterable<longrunning.Operation.$Properties> {
-  for await (const state of scheduler.watch(operation, signal)) yield operationMessage(state, { blobs }, signal);
+  for await (const state of execution.scheduler.watch(operation, signal))
+    yield operationMessage(state, execution, signal);
 }
 
 /** RW-9: a lease carries no function, so workers must be able to tell it from the length of a hash. */

@@ -10,6 +10,8 @@ export interface InstanceExecution {
   readonly scheduler: Scheduler;
   /** Where Actions, Commands and inputs are looked up; perhaps served by another endpoint. */
   readonly blobs: BlobStore;
+  /** Where people can look at actions: told with each response. */
+  readonly actionBrowserUrl?: string;
 }
 
 /** What one instance name stands for on an endpoint. A part that is not configured is not served. */

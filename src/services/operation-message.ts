@@ -4,6 +4,7 @@ import { secondsAndNanosOf } from '../proto/timestamp.js';
 import { messageNames } from '../proto/wire-names.js';
 import type { Operation } from '../scheduler/job-store.js';
 import { Stage } from '../scheduler/stage.js';
+import type { InstanceExecution } from './instance-registry.js';
 import { inlineOutputs, type InlineHints, type InlineOptions } from './inline-outputs.js';
 import { maxHintsLength } from './limits.js';
 import { operationName } from './operation-name.js';
@@ -18,7 +19,7 @@ const wireStages: Readonly<Record<Stage, reapi.ExecutionStage.Value>> = {
 /** The state of an Operation as clients read it, with what they wanted inlined. Never an `error` (EX-2). */
 export async function operationMessage(
   operation: Operation,
-  { blobs }: Pick<InlineOptions, 'blobs'>,
+  { blobs, actionBrowserUrl }: Omit<InstanceExecution, 'scheduler'>,
   signal?: AbortSignal,
 ): Promise<longrunning.Operation.$Properties> {
   const { stage, actionDigest, queuedAtMs, response } = operation;
@@ -33,7 +34,11 @@ export async function operationMessage(
     metadata: packAny(messageNames.executeOperationMetadata, reapi.ExecuteOperationMetadata, metadata),
     done: response !== undefined,
     ...(response && {
-      response: await packResponse(operation, response, { blobs, fn: actionDigest.function }, signal),
+      response: await packResponse(
+        { response, hints: operation.hints, message: browserMessage(operation, actionBrowserUrl) },
+        { blobs, fn: actionDigest.function },
+        signal,
+      ),
     }),
   };
 }
@@ -46,16 +51,32 @@ export function hintsOf({ inlineStdout, inlineStderr, inlineOutputFiles }: reapi
   return hints.length <= maxHintsLength ? hints : JSON.stringify(printed);
 }
 
+/** A response as the store has it, and what this client gets besides. */
+interface ResponseParts {
+  readonly response: Uint8Array;
+  readonly hints: string;
+  /** For people (EX-15); empty for none. */
+  readonly message: string;
+}
+
 async function packResponse(
-  { hints }: Operation,
-  encoded: Uint8Array,
+  { response: encoded, hints, message }: ResponseParts,
   options: InlineOptions,
   signal: AbortSignal | undefined,
 ): Promise<{ type_url: string; value: Uint8Array }> {
   const wanted = JSON.parse(hints) as InlineHints;
-  const isAsIs = Object.keys(wanted).length === 0;
-  const response = isAsIs ? undefined : reapi.ExecuteResponse.decode(encoded);
-  if (!response?.result) return { type_url: `type.googleapis.com/${messageNames.executeResponse}`, value: encoded };
-  const result = await inlineOutputs(response.result, wanted, options, signal);
-  return packAny(messageNames.executeResponse, reapi.ExecuteResponse, Object.assign(response, { result }));
+  const isAsIs = Object.keys(wanted).length === 0 && message === '';
+  if (isAsIs) return { type_url: `type.googleapis.com/${messageNames.executeResponse}`, value: encoded };
+  const response = reapi.ExecuteResponse.decode(encoded);
+  if (response.result) response.result = await inlineOutputs(response.result, wanted, options, signal);
+  response.message ||= message;
+  return packAny(messageNames.executeResponse, reapi.ExecuteResponse, response);
+}
+
+/** `BASE/action/[INSTANCE/]HASH/SIZE/`, as BuildGrid tells it. */
+function browserMessage({ instanceName, actionDigest }: Operation, actionBrowserUrl: string | undefined): string {
+  if (actionBrowserUrl === undefined) return '';
+  const { hash, sizeBytes } = actionDigest;
+  const path = ['action', ...(instanceName === '' ? [] : [instanceName]), hash, sizeBytes, ''].join('/');
+  return `${actionBrowserUrl.replace(/\/+$/, '')}/${path}`;
 }

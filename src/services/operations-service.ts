@@ -29,8 +29,8 @@ export class OperationsService {
     { signal }: CallContext,
   ): Promise<longrunning.Operation.$Properties> {
     const reference = parseOperationName(name);
-    const { scheduler, blobs } = this.#registry.execution(reference.instanceName);
-    return operationMessage(await scheduler.find(reference), { blobs }, signal);
+    const execution = this.#registry.execution(reference.instanceName);
+    return operationMessage(await execution.scheduler.find(reference), execution, signal);
   }
 
   async listOperations(
@@ -38,10 +38,10 @@ export class OperationsService {
     { signal }: CallContext,
   ): Promise<longrunning.ListOperationsResponse.$Properties> {
     const instanceName = instanceNameOf(name);
-    const { scheduler, blobs } = this.#registry.execution(instanceName);
-    const page = await scheduler.list({ instanceName, filter, pageSize, pageToken });
+    const execution = this.#registry.execution(instanceName);
+    const page = await execution.scheduler.list({ instanceName, filter, pageSize, pageToken });
     const operations = [];
-    for (const operation of page.operations) operations.push(await operationMessage(operation, { blobs }, signal));
+    for (const operation of page.operations) operations.push(await operationMessage(operation, execution, signal));
     return { operations, nextPageToken: page.nextPageToken };
   }
 
@@ -63,11 +63,12 @@ export class OperationsService {
     { signal, deadlineMs = Infinity }: CallContext,
   ): Promise<longrunning.Operation.$Properties> {
     const reference = parseOperationName(name);
-    const { scheduler, blobs } = this.#registry.execution(reference.instanceName);
+    const execution = this.#registry.execution(reference.instanceName);
+    const { scheduler } = execution;
     const leftMs = deadlineMs - answerMarginMs - this.#clock.now();
     const waitMs = Math.min(millisecondsOf(timeout) ?? Infinity, leftMs);
     const operation = await this.#waitFor(scheduler, { operation: await scheduler.find(reference), waitMs }, signal);
-    return operationMessage(operation, { blobs }, signal);
+    return operationMessage(operation, execution, signal);
   }
 
   async #waitFor(
