@@ -1,7 +1,7 @@
 /** What each room of src/ may import besides itself; docs/architecture.md draws it. */
 const bytes = ['common', 'proto', 'digest', 'blobstore'];
 const ports = [...bytes, 'merkle', 'actioncache', 'scheduler'];
-const client = [...bytes, 'actioncache', 'merkle'];
+const client = [...bytes, 'codec', 'actioncache', 'merkle'];
 const rooms = {
   common: [],
   proto: ['common'],
@@ -9,6 +9,7 @@ const rooms = {
   sql: ['common'],
   s3: ['common'],
   redis: ['common'],
+  codec: ['common'],
   digest: ['common', 'proto'],
   blobstore: ['common', 'proto', 'digest', 's3', 'redis'],
   keyedstore: ['common', 's3', 'redis'],
@@ -17,7 +18,7 @@ const rooms = {
   scheduler: ['common', 'proto', 'digest', 'sql', 'actioncache'],
   client,
   bot: [...bytes, 'merkle', 'client'],
-  services: ports,
+  services: [...ports, 'codec'],
   server: [...ports, 'keyedstore', 'sql', 's3', 'redis', 'config', 'client', 'services'],
   cli: ['common', 'digest', 'client'],
   commands: ['common', 'digest', 'client', 'cli'],
@@ -68,6 +69,8 @@ const homes = [
   ['aws-sdk-in-s3', '(@aws-sdk|@smithy)', '^src/s3/', 'One place knows the SDK of AWS.'],
   ['ioredis-in-redis', 'ioredis', '^src/redis/', 'One place knows the client of Redis.'],
   ['yaml-in-config', 'yaml', '^src/config/', 'One place reads YAML.'],
+  ['hash-wasm-in-digest', 'hash-wasm', '^src/digest/', 'One place knows how BLAKE3 is made.'],
+  ['zstd-in-codec', '@cloudpss/zstd', '^src/codec/', 'One place knows how zstd is made.'],
   ['pino-in-cli', 'pino', '^src/cli/', 'Everything else logs to the Logger port.'],
 ].map(([name, pkg, home, comment]) => ({
   name,
@@ -100,7 +103,7 @@ export default {
       name: 'ports-know-no-backend',
       comment: 'Only create-* files name a backend or a decorator; everything else sees the port.',
       severity: 'error',
-      from: { path: '^src/(services|scheduler|bot|client|actioncache|merkle)/', pathNot: '/create-[^/]+$' },
+      from: { path: '^src/(services|http|scheduler|bot|client|actioncache|merkle)/', pathNot: '/create-[^/]+$' },
       to: { path: '^src/(blobstore|keyedstore|actioncache)/(backends|decorators)/', pathNot: '^src/$1/' },
     },
     {
