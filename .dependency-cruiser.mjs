@@ -19,7 +19,8 @@ const rooms = {
   client,
   bot: [...bytes, 'merkle', 'client'],
   services: [...ports, 'codec'],
-  server: [...ports, 'keyedstore', 'sql', 's3', 'redis', 'config', 'client', 'services'],
+  http: [...bytes, 'keyedstore', 'actioncache'],
+  server: [...ports, 'keyedstore', 'sql', 's3', 'redis', 'config', 'client', 'services', 'http'],
   cli: ['common', 'digest', 'client'],
   commands: ['common', 'digest', 'client', 'cli'],
 };

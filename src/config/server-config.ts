@@ -94,15 +94,19 @@ const blobStore = z.discriminatedUnion('type', [
 
 const cachePolicy = { allowUpdates: z.boolean().default(true), cacheFailedActions: z.boolean().default(false) };
 
+const onePlace = { error: 'results are kept in one place: path or store is wanted, not both' };
+
+function hasOnePlace(places: { path?: string | undefined; store?: object | undefined }): boolean {
+  return places.path === undefined || places.store === undefined;
+}
+
 const storedActionCache = tagged('action-cache', {
   storage: blobStore,
   maxCachedRefs: z.int().min(0).optional(),
   path: path.optional(),
   store: z.discriminatedUnion('type', [s3Storage, redisStorage]).optional(),
   ...cachePolicy,
-}).refine((value) => value.path === undefined || value.store === undefined, {
-  error: 'results are kept in one place: path or store is wanted, not both',
-});
+}).refine(hasOnePlace, onePlace);
 
 const s3ActionCache = tagged('s3action-cache', {
   storage: blobStore,
@@ -150,6 +154,17 @@ const channel = tagged('channel', {
 }).refine((value) => value.insecureMode || value.credentials !== undefined, {
   error: 'credentials are wanted where insecure-mode is false',
 });
+
+const httpCache = tagged('http-cache', {
+  port,
+  address: z.string().min(1).default('localhost'),
+  storage: blobStore,
+  actionCache: actionCache.optional(),
+  path: path.optional(),
+  store: z.discriminatedUnion('type', [s3Storage, redisStorage]).optional(),
+  allowUpdates: z.boolean().default(true),
+  maxSize: size.default(64 * 1024 * 1024),
+}).refine(hasOnePlace, onePlace);
 
 type Service = z.infer<typeof service>;
 
@@ -207,7 +222,7 @@ export const anyInstanceName = '*';
 export const serverConfigSchema = z
   .strictObject({
     description: z.string().optional(),
-    server: z.array(channel).min(1),
+    server: z.array(z.discriminatedUnion('type', [channel, httpCache])).min(1),
     instances,
     threadPoolSize: z.int().optional(),
   })
@@ -219,8 +234,10 @@ export const serverConfigSchema = z
 
 /** A server as its file describes it: where it listens, and what each instance name stands for. */
 export type ServerConfig = z.infer<typeof serverConfigSchema>;
-/** An endpoint. */
-export type ChannelConfig = ServerConfig['server'][number];
+/** An endpoint for gRPC. */
+export type ChannelConfig = Extract<ServerConfig['server'][number], { type: 'channel' }>;
+/** An endpoint for tools that speak HTTP. */
+export type HttpCacheConfig = Extract<ServerConfig['server'][number], { type: 'http-cache' }>;
 /** An instance; {@link anyInstanceName} is every name that no other instance has. */
 export type InstanceConfig = ServerConfig['instances'][number];
 /** Where blobs live. Recursive: some storages are composed of others. */

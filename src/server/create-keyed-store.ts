@@ -1,4 +1,4 @@
-import type { ActionCacheConfig } from '../config/server-config.js';
+import type { ActionCacheConfig, HttpCacheConfig } from '../config/server-config.js';
 import { DiskKeyedStore } from '../keyedstore/backends/disk-keyed-store.js';
 import { MemoryKeyedStore } from '../keyedstore/backends/memory-keyed-store.js';
 import { RedisKeyedStore } from '../keyedstore/backends/redis-keyed-store.js';
@@ -11,9 +11,12 @@ import { openS3 } from './open-s3.js';
 /** Values that `max-cached-refs` does not bound. */
 const defaultMaxEntries = 100_000;
 
-/** Builds the store of an action cache: `store` or `path`, or memory. */
+/** What says where a keyed store is. */
+type KeyedStorePlace = Pick<HttpCacheConfig, 'path' | 'store'> & { readonly maxCachedRefs?: number | undefined };
+
+/** Builds the store of an action cache or of an HTTP cache: `store` or `path`, or memory. */
 export async function createKeyedStore(
-  { path, store, maxCachedRefs }: Extract<ActionCacheConfig, { type: 'action-cache' }>,
+  { path, store, maxCachedRefs }: KeyedStorePlace,
   composition: Composition,
 ): Promise<KeyedStore> {
   const { lifecycle, logger } = composition;

@@ -5,7 +5,9 @@ import { Lifecycle } from '../common/lifecycle.js';
 import type { Logger } from '../common/logger.js';
 import type { ChannelConfig, ServerConfig } from '../config/server-config.js';
 import { loadDigestFunctions } from '../digest/digest-function.js';
+import { HttpServer } from '../http/http-server.js';
 import { Composition } from './composition.js';
+import { createHttpCache } from './create-http-cache.js';
 import { createInstances } from './create-instances.js';
 import { createServices } from './create-services.js';
 import { GrpcServer } from './grpc-server.js';
@@ -26,14 +28,27 @@ export async function runServer(options: RunServerOptions, signal: AbortSignal):
   const { config, listen, logger, onListening } = options;
   await using lifecycle = new Lifecycle();
   await loadDigestFunctions();
-  const registry = await createInstances(config, new Composition(lifecycle, logger));
+  const composition = new Composition(lifecycle, logger);
+  const registry = await createInstances(config, composition);
   const services = createServices(config, registry);
-  const endpoints = listen ? [{ addresses: [listen] }] : await Promise.all(config.server.map(endpointOf));
+  const endpoints = listen
+    ? [{ addresses: [listen] }]
+    : await Promise.all(config.server.filter(isChannel).map(endpointOf));
   for (const endpoint of endpoints) {
     const server = lifecycle.use(await GrpcServer.listen({ ...endpoint, services, logger }));
     onListening(server.url);
   }
+  for (const each of listen ? [] : config.server) {
+    if (isChannel(each)) continue;
+    const handler = await createHttpCache(each, composition);
+    const server = await HttpServer.listen({ hosts: hostsOf(each.address), port: each.port, handler, logger });
+    onListening(lifecycle.use(server).url);
+  }
   if (!signal.aborted) await once(signal, 'abort');
+}
+
+function isChannel(endpoint: ServerConfig['server'][number]): endpoint is ChannelConfig {
+  return endpoint.type === 'channel';
 }
 
 interface Endpoint {
@@ -56,6 +71,6 @@ async function endpointOf({ address, port, insecureMode, credentials }: ChannelC
 }
 
 /** As BuildGrid does, a channel without an address binds all interfaces. */
-function hostsOf(address: string | undefined): readonly string[] {
+function hostsOf(address: string | undefined): readonly [string, ...string[]] {
   return address === 'localhost' ? ['127.0.0.1', '::1'] : [address ?? '::'];
 }

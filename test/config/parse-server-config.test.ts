@@ -116,7 +116,7 @@ instances:
 
     assert.match(
       faults,
-      /^bgd\.yml:6:24: !floppy-storage is not supported yet; supported are .*!lru-storage, .*!channel, !expand-path, !read-file$/,
+      /^bgd\.yml:6:24: !floppy-storage is not supported yet; supported are .*!lru-storage, .*!channel, .*!expand-path, !read-file$/,
     );
   });
 
