@@ -96,8 +96,7 @@ export class ScriptedServer implements AsyncDisposable {
   }
 
   #answering(method: keyof Script) {
-    return async (request: never, context: CallContext): Promise<unknown> =>
-      this.#scripted(method)(request, context);
+    return async (request: never, context: CallContext): Promise<unknown> => this.#scripted(method)(request, context);
   }
 
   #streaming(method: keyof Script) {
