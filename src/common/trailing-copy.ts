@@ -6,7 +6,7 @@ import { StatusError } from './status-error.js';
 export interface TrailingCopyOptions {
   /** Told when the copy could not be taken. It is not told of a copy that was given up for the sake of the original. */
   readonly onFailure?: (reason: unknown) => void;
-  /** How far the copy may lag behind before the original waits for it. @defaultValue 4 MiB */
+  /** How far the copy may lag behind before the original waits for it. @defaultValue 1 MiB */
   readonly maxLagBytes?: number;
   /** How long the original waits at a time; then the copy is given up. @defaultValue 2 s */
   readonly patienceMs?: number;
@@ -32,7 +32,7 @@ export class TrailingCopy {
 
   /** Calls `take` at once with the copy. */
   constructor(take: (content: AsyncIterable<Uint8Array>) => Promise<void>, options: TrailingCopyOptions = {}) {
-    const { onFailure, maxLagBytes = 4 * 1024 * 1024, patienceMs = 2_000, clock = systemClock } = options;
+    const { onFailure, maxLagBytes = 1024 * 1024, patienceMs = 2_000, clock = systemClock } = options;
     this.#options = { maxLagBytes, patienceMs, clock };
     this.#taken = take(this.#content())
       .catch((reason: unknown) => {

@@ -142,7 +142,7 @@ async function begun(reply: HttpReply): Promise<HttpReply> {
 
 async function send(reply: HttpReply, request: HttpRequest, response: ServerResponse): Promise<void> {
   const { status, headers, body } = reply;
-  await drain(response);
+  await drain(response, status < 400 ? Infinity : maxDrainedBytes);
   const sizeBytes = reply.sizeBytes ?? (typeof body === 'string' ? Buffer.byteLength(body) : 0);
   response.writeHead(status, { ...headers, ...(status !== 204 && { 'content-length': sizeBytes }) });
   if (typeof body === 'object' && request.method !== 'HEAD') {
@@ -165,11 +165,11 @@ async function refuse(error: StatusError, request: HttpRequest, response: Server
 }
 
 /** Reads what is left of the request; of one with too much of it the connection is closed. */
-async function drain(response: ServerResponse): Promise<void> {
+async function drain(response: ServerResponse, maxBytes: number): Promise<void> {
   let drainedBytes = 0;
   for await (const chunk of bodyOf(response.req)) {
     drainedBytes += chunk.length;
-    if (drainedBytes > maxDrainedBytes) {
+    if (drainedBytes > maxBytes) {
       response.setHeader('connection', 'close');
       return;
     }

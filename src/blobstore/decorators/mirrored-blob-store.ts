@@ -21,6 +21,9 @@ type Answer<T> = { readonly value: T } | { readonly reason: StatusError };
 /** So many blobs are copied at a time when one side lacks them. */
 const copiesAtATime = 16;
 
+/** So many reads at a time bring back what a side lacks, each with up to 2 MiB in memory (U4); others just read. */
+const maxCopies = 64;
+
 /**
  * Keeps every blob twice, on two sides that are each verified. A write is acknowledged when both have it. A blob that one
  * side has lost or damaged is copied back from the other when it is read as a whole or asked for by findMissing.
@@ -33,6 +36,7 @@ export class MirroredBlobStore implements BlobStore {
   readonly #sides: readonly [Side, Side];
   /** Asked first for reads: not one that has just failed. */
   #preferred: 0 | 1 = 0;
+  #copies = 0;
 
   constructor(first: BlobStore, second: BlobStore, logger: Logger = silentLogger) {
     this.#sides = [
@@ -67,8 +71,9 @@ export class MirroredBlobStore implements BlobStore {
     const second = await ask(far);
     if ('reason' in second) throw neither(first.reason, second.reason);
     if (isTrouble(first.reason.code)) this.#preferred = this.#preferred === 0 ? 1 : 0;
-    const isLost = first.reason instanceof BlobNotFoundError && length === digest.sizeBytes;
-    yield* isLost ? this.#restoring(digest, second.value, near, signal) : second.value;
+    const canRestore = length === digest.sizeBytes && this.#copies < maxCopies;
+    const isLost = first.reason instanceof BlobNotFoundError;
+    yield* isLost && canRestore ? this.#restoring(digest, second.value, near, signal) : second.value;
   }
 
   /** One side after the other: a client that stalls, or a side that is busy, then holds only one of them. */
@@ -129,6 +134,7 @@ export class MirroredBlobStore implements BlobStore {
     to: Side,
     signal?: AbortSignal,
   ): AsyncIterable<Uint8Array> {
+    this.#copies += 1;
     const copy = new TrailingCopy((bytes) => to.store.write(digest, bytes, signal), {
       onFailure: (reason) => this.#note(to, StatusError.from(reason)),
     });
@@ -136,6 +142,7 @@ export class MirroredBlobStore implements BlobStore {
       yield* copy.passing(content);
     } finally {
       await copy.end(true);
+      this.#copies -= 1;
     }
   }
 

@@ -8,6 +8,9 @@ import type { Digest } from '../../digest/digest.js';
 import type { Blob, BlobStore, ByteRange, WriteOutcome } from '../blob-store.js';
 import { resolveRange } from '../resolve-range.js';
 
+/** So many streams at a time are brought into the cache, each with up to 2 MiB in memory (U4); others pass it by. */
+const maxCopies = 64;
+
 /**
  * Serves reads from a fast cache, filling it on the way from a durable store, which alone says what exists and whose word
  * alone acknowledges a write (D1). The cache can be empty, full, slow or gone: then it is just not used.
@@ -20,6 +23,7 @@ export class ReadCachingBlobStore implements BlobStore {
   readonly #outages: OutageLog;
   /** Blobs on their way into the cache: other readers of them need not bring them there too. */
   readonly #filling = new Set<string>();
+  #copies = 0;
 
   constructor(cache: BlobStore, durable: BlobStore, logger: Logger = silentLogger) {
     this.#cache = cache;
@@ -34,24 +38,22 @@ export class ReadCachingBlobStore implements BlobStore {
   async *read(digest: Digest, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array> {
     const { length } = resolveRange(digest, range);
     const cached = await this.#readCache(digest, range, signal);
-    if (cached) {
-      yield* cached;
-    } else if (length < digest.sizeBytes || this.#filling.has(digest.key)) {
-      yield* this.#durable.read(digest, range, signal);
-    } else {
-      yield* this.#readFilling(digest, signal);
-    }
+    // Begun first: nothing is begun in the cache for a blob that is nowhere.
+    const content = cached ?? (await begin(this.#durable.read(digest, range, signal)));
+    const canFill = length === digest.sizeBytes && this.#copies < maxCopies && !this.#filling.has(digest.key);
+    yield* !cached && canFill ? this.#passFilling(digest, content, signal) : content;
   }
 
   async write(digest: Digest, content: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
+    if (this.#copies >= maxCopies) return this.#durable.write(digest, content, signal);
     const copy = this.#copyOf(digest, signal);
     let isStored = false;
     try {
       await this.#durable.write(digest, copy.passing(content), signal);
       isStored = true;
     } finally {
-      await copy.end(isStored);
+      await this.#end(copy, isStored);
     }
   }
 
@@ -88,23 +90,31 @@ export class ReadCachingBlobStore implements BlobStore {
     }
   }
 
-  async *#readFilling(digest: Digest, signal?: AbortSignal): AsyncIterable<Uint8Array> {
-    // Asked for first: nothing is begun in the cache for a blob that is nowhere.
-    const content = await begin(this.#durable.read(digest, {}, signal));
+  async *#passFilling(
+    digest: Digest,
+    content: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): AsyncIterable<Uint8Array> {
     this.#filling.add(digest.key);
     const copy = this.#copyOf(digest, signal);
     try {
       yield* copy.passing(content);
     } finally {
-      await copy.end(true);
+      await this.#end(copy, true);
       this.#filling.delete(digest.key);
     }
   }
 
   #copyOf(digest: Digest, signal?: AbortSignal): TrailingCopy {
+    this.#copies += 1;
     return new TrailingCopy((content) => this.#cache.write(digest, content, signal), {
       onFailure: (reason) => this.#noteFailure(reason),
     });
+  }
+
+  async #end(copy: TrailingCopy, isGood: boolean): Promise<void> {
+    await copy.end(isGood);
+    this.#copies -= 1;
   }
 
   #noteFailure(reason: unknown): void {

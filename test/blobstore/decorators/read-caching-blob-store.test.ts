@@ -113,6 +113,22 @@ describe('ReadCachingBlobStore', () => {
     assert.deepEqual(logger.lines, []);
   });
 
+  it('brings a bounded number of streams into the cache at a time, and serves the others without it (U4)', async () => {
+    const blobs = Array.from({ length: 70 }, (_, index) => Buffer.from(`blob ${index}`));
+    const digests = blobs.map((data) => Digest.of(data));
+    for (const data of blobs) await durable.write(Digest.of(data), chunks(String(data)));
+    const readers = digests.map((each) => store.read(each)[Symbol.asyncIterator]());
+
+    const firsts = await Promise.all(readers.map((reader) => reader.next()));
+    await Promise.all(readers.map((reader) => reader.next()));
+
+    assert.deepEqual(
+      firsts.map(({ value }) => String(value)),
+      blobs.map(String),
+    );
+    assert.equal((await cache.findMissing(digests)).length, 70 - 64);
+  });
+
   it('throws the trouble of the durable store, not that the blob is absent', async () => {
     durable.isDown = true;
 
