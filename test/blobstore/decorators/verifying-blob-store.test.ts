@@ -7,7 +7,7 @@ import { MemoryBlobStore } from '../../../src/blobstore/backends/memory-blob-sto
 import { VerifyingBlobStore } from '../../../src/blobstore/decorators/verifying-blob-store.js';
 import { readBlob } from '../../../src/blobstore/read-blob.js';
 import { Digest } from '../../../src/digest/digest.js';
-import { digestFunctions } from '../../../src/digest/digest-function.js';
+import { digestFunctions, loadDigestFunctions } from '../../../src/digest/digest-function.js';
 import { chunks } from '../../helpers/chunks.js';
 import { hasCode } from '../../helpers/has-code.js';
 import { temporaryDirectory } from '../../helpers/temporary-directory.js';
@@ -63,6 +63,7 @@ describe('VerifyingBlobStore', () => {
   });
 
   it('has the empty blob of every function without upload, and takes it (DIG-6)', async () => {
+    await loadDigestFunctions();
     for (const fn of digestFunctions) {
       const empty = Digest.empty(fn);
 
