@@ -102,7 +102,7 @@ function hasOnePlace(places: { path?: string | undefined; store?: object | undef
 
 const storedActionCache = tagged('action-cache', {
   storage: blobStore,
-  maxCachedRefs: z.int().min(0).optional(),
+  maxCachedRefs: z.int().min(1, 'at least 1 is wanted: a cache of no results would keep nothing').optional(),
   path: path.optional(),
   store: z.discriminatedUnion('type', [s3Storage, redisStorage]).optional(),
   ...cachePolicy,

@@ -195,6 +195,15 @@ instances: [{name: '', services: [!cas {storage: !lru-storage {size: 1}}]}]
     assert.match(faults, /^bgd\.yml:\d+:\d+: instances\[0\]\.services: !cas and !bytestream want the same storage/);
   });
 
+  it('refuses a cache that would keep nothing', () => {
+    const faults = faultsOf(`${head}  - name: ''
+    services:
+      - !action-cache {storage: !lru-storage {size: 1M}, max-cached-refs: 0}
+`);
+
+    assert.match(faults, /max-cached-refs: at least 1 is wanted/);
+  });
+
   it('refuses text that is no YAML with the place of the fault', () => {
     assert.match(faultsOf('server: [\n'), /^bgd\.yml:\d+:\d+: /);
   });
