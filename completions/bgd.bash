@@ -11,6 +11,8 @@ _bgd_autocomplete()
   COMPREPLY=()
 
   local commands="
+autocomplete --refresh-cache
+help --nested-commands
 action-cache:get --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 action-cache:update --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 bot:host-tools --remote --auth-token --client-key --client-cert --server-cert --remote-cas --cas-client-key --cas-client-cert --cas-server-cert --log-level --verbose --parent --concurrency --work-dir --worker-property
@@ -25,8 +27,6 @@ operation:list --json --remote --auth-token --client-key --client-cert --server-
 operation:status --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 operation:wait --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 server:start --log-level --verbose --listen --data-dir --instance
-autocomplete --refresh-cache
-help --nested-commands
 "
 
   function __trim_colon_commands()

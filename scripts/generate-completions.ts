@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { Config } from '@oclif/core';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,15 +33,20 @@ function readJson(file: string): unknown {
   return JSON.parse(readFileSync(join(root, file), 'utf8'));
 }
 
+/** Plugins in the order of their names: by itself oclif takes them in the order in which they happen to be loaded. */
+async function loadConfig(): Promise<Config> {
+  const loaded = await Config.load({ root });
+  const inOrder = [...loaded.plugins].sort(([left], [right]) => (left < right ? -1 : 1));
+  return Config.load({ root: loaded.root, plugins: new Map(inOrder) });
+}
+
 /** The plugin writes into the user's cache; here that is a folder of its own. */
-function generateBashAndZsh(): Record<string, string> {
+async function generateBashAndZsh(): Promise<Record<string, string>> {
   const cache = mkdtempSync(join(tmpdir(), 'bgd-completions-'));
   try {
-    const places = Object.fromEntries(
-      ['HOME', 'XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME'].map((name) => [name, cache]),
-    );
-    const env = { PATH: process.env['PATH'], ...places };
-    execFileSync(process.execPath, [join(root, 'bin/run.js'), 'autocomplete', 'bash', '-r'], { env, stdio: 'pipe' });
+    for (const name of ['HOME', 'XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME']) process.env[name] = cache;
+    const config = await loadConfig();
+    await config.runCommand('autocomplete:create');
     const functions = join(cache, 'bgd/autocomplete/functions');
     return {
       'bgd.bash': readFileSync(join(functions, 'bash/bgd.bash'), 'utf8'),
@@ -100,7 +105,7 @@ function current(file: string): string {
   }
 }
 
-const files = { ...generateBashAndZsh(), 'bgd.fish': generateFish() };
+const files = { ...(await generateBashAndZsh()), 'bgd.fish': generateFish() };
 const stale = Object.entries(files).filter(([file, text]) => current(file) !== text);
 if (!process.argv.includes('--check')) {
   mkdirSync(join(root, 'completions'), { recursive: true });
