@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core';
 import { readFile } from 'node:fs/promises';
 import type { ClientOptions } from '../client/client.js';
-import type { TlsFiles } from '../client/open-channel.js';
+import { readTlsFiles } from '../client/read-tls-files.js';
 
 const helpGroup = 'CONNECTION';
 
@@ -115,8 +115,16 @@ export type ConnectionFlags = { readonly remote: string } & Values<
 export async function clientOptionsOf(flags: ConnectionFlags): Promise<ClientOptions> {
   const token = flags['auth-token'];
   const casUrl = flags['remote-cas'];
-  const tls = await tlsOf(flags['client-key'], flags['client-cert'], flags['server-cert']);
-  const casTls = await tlsOf(flags['cas-client-key'], flags['cas-client-cert'], flags['cas-server-cert']);
+  const tls = await readTlsFiles({
+    clientKey: flags['client-key'],
+    clientCert: flags['client-cert'],
+    serverCert: flags['server-cert'],
+  });
+  const casTls = await readTlsFiles({
+    clientKey: flags['cas-client-key'],
+    clientCert: flags['cas-client-cert'],
+    serverCert: flags['cas-server-cert'],
+  });
   return {
     url: flags.remote,
     instanceName: flags['instance-name'] ?? '',
@@ -132,14 +140,5 @@ function requestIdsOf(flags: ConnectionFlags): NonNullable<ClientOptions['reques
     ...(flags['action-id'] !== undefined && { actionId: flags['action-id'] }),
     ...(flags['invocation-id'] !== undefined && { toolInvocationId: flags['invocation-id'] }),
     ...(flags['correlation-id'] !== undefined && { correlatedInvocationsId: flags['correlation-id'] }),
-  };
-}
-
-async function tlsOf(key?: string, cert?: string, serverCert?: string): Promise<TlsFiles | undefined> {
-  if ((key ?? cert ?? serverCert) === undefined) return undefined;
-  return {
-    ...(key !== undefined && { clientKey: await readFile(key) }),
-    ...(cert !== undefined && { clientCert: await readFile(cert) }),
-    ...(serverCert !== undefined && { serverCert: await readFile(serverCert) }),
   };
 }
