@@ -88,7 +88,9 @@ describe('Bad input and bad luck', function () {
   it('gives the work of a killed bot to the next one', async () => {
     const first = await serveAndWork();
     const [started, gate] = [site.fifo('started'), site.fifo('gate')];
-    const client = execute([], 'sh', '-c', `echo > ${started}; cat ${gate}`);
+    // Only the second attempt reads from the gate: what the first left running must not take its line away.
+    const firstAttempt = `mkdir ${site.path('mark')} 2>/dev/null && { echo > ${started}; exec sleep 600; }`;
+    const client = execute([], 'sh', '-c', `${firstAttempt}; echo > ${started}; cat ${gate}`);
     await readFile(started);
 
     first.kill('SIGKILL');
