@@ -1,6 +1,7 @@
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import type { Digest } from '../digest/digest.js';
+import type { BlobPresence } from './blob-presence.js';
 
 /** A part of a blob. Both ends are within the blob, or the read throws OUT_OF_RANGE. */
 export interface ByteRange {
@@ -24,6 +25,9 @@ export type WriteOutcome = StatusError | undefined;
  * `VerifyingBlobStore`, whose checked stream fails before the write could be committed.
  */
 export interface BlobStore {
+  /** Offered by a store that knows in memory what it holds: answers as {@link findMissing} does, one blob at a time. */
+  readonly presence?: BlobPresence | undefined;
+
   /** Returns the subset of `digests` that this store does not hold, each once. Refreshes the lifetime of the others. */
   findMissing(digests: readonly Digest[], signal?: AbortSignal): Promise<Digest[]>;
 

@@ -4,6 +4,8 @@ import { type Logger, silentLogger } from '../../common/logger.js';
 import { StatusError } from '../../common/status-error.js';
 import { collectBytes } from '../../common/async-iteration.js';
 import type { Digest } from '../../digest/digest.js';
+import type { DigestFunction } from '../../digest/digest-function.js';
+import type { BlobPresence } from '../blob-presence.js';
 import { type Blob, BlobNotFoundError, type BlobStore, type ByteRange, type WriteOutcome } from '../blob-store.js';
 import { checkSize, sizeMismatch } from '../check-size.js';
 import { resolveRange } from '../resolve-range.js';
@@ -25,11 +27,13 @@ const maxRemembered = 100_000;
  * does not hash to anything. A blob that is found damaged is deleted.
  */
 export class VerifyingBlobStore implements BlobStore {
+  readonly presence: BlobPresence | undefined;
   readonly #inner: BlobStore;
   readonly #logger: Logger;
   readonly #verified = new LRUCache<string, true>({ max: maxRemembered });
 
   constructor(inner: BlobStore, logger: Logger = silentLogger) {
+    this.presence = inner.presence && withEmptyBlob(inner.presence);
     this.#inner = inner;
     this.#logger = logger;
   }
@@ -113,6 +117,21 @@ export class VerifyingBlobStore implements BlobStore {
     this.#logger.error({ digest }, 'A stored blob does not hash to its digest and is deleted');
     await this.#inner.delete([digest]);
   }
+}
+
+/** The empty blob is there, whatever the store says (DIG-6). */
+function withEmptyBlob(presence: BlobPresence): BlobPresence {
+  return {
+    touch: (fn, text, start, sizeBytes) =>
+      sizeBytes === 0 ? isEmptyHash(fn, text, start) : presence.touch(fn, text, start, sizeBytes),
+  };
+}
+
+function isEmptyHash({ emptyHash }: DigestFunction, text: Uint8Array, start: number): boolean {
+  for (let index = 0; index < emptyHash.length; index += 1) {
+    if (text[start + index] !== emptyHash.charCodeAt(index)) return false;
+  }
+  return true;
 }
 
 /** Passes content on, and instead of ending throws INVALID_ARGUMENT if it was not the blob. */
