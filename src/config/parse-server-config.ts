@@ -2,7 +2,8 @@ import type { z } from 'zod';
 import { didYouMean } from '../common/did-you-mean.js';
 import { ConfigError, type ConfigFault } from './config-fault.js';
 import { knownKeys } from './known-keys.js';
-import { type ServerConfig, configTags, serverConfigSchema } from './server-config.js';
+import { type ServerConfig, serverConfigSchema } from './server-config.js';
+import { configTags } from './tagged.js';
 import { type Environment, YamlTree, kebabCase } from './yaml-tree.js';
 
 /** Parses a server's configuration file. Throws {@link ConfigError} with everything that is wrong with it. */

@@ -3,7 +3,7 @@ import { CompletenessCheckingActionCache } from '../actioncache/completeness-che
 import { KeyedActionCache } from '../actioncache/keyed-action-cache.js';
 import { ReferenceFollowingKeyedStore } from '../actioncache/reference-following-keyed-store.js';
 import { RemoteActionCache } from '../client/remote-action-cache.js';
-import type { ActionCacheConfig } from '../config/server-config.js';
+import type { ActionCacheConfig } from '../config/action-cache-config.js';
 import type { Composition } from './composition.js';
 import { createBlobStore } from './create-blob-store.js';
 import { createBuildGridStore, createKeyedStore } from './create-keyed-store.js';

@@ -9,7 +9,7 @@ import { type Shard, ShardingBlobStore } from '../blobstore/decorators/sharding-
 import { SizeSplittingBlobStore } from '../blobstore/decorators/size-splitting-blob-store.js';
 import { VerifyingBlobStore } from '../blobstore/decorators/verifying-blob-store.js';
 import { RemoteBlobStore } from '../client/remote-blob-store.js';
-import type { BlobStoreConfig, ShardConfig, SimpleStorageConfig } from '../config/server-config.js';
+import type { BlobStoreConfig, ShardConfig, SimpleStorageConfig } from '../config/storage-config.js';
 import type { Composition } from './composition.js';
 import { openRedis } from './open-redis.js';
 import { openRemote } from './open-remote.js';

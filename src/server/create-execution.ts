@@ -1,4 +1,4 @@
-import type { ExecutionConfig } from '../config/server-config.js';
+import type { ExecutionConfig } from '../config/execution-config.js';
 import type { SchedulerOptions } from '../scheduler/scheduler-options.js';
 import { Scheduler } from '../scheduler/scheduler.js';
 import type { InstanceExecution } from '../services/instance-registry.js';

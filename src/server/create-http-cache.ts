@@ -1,4 +1,4 @@
-import type { HttpCacheConfig } from '../config/server-config.js';
+import type { HttpCacheConfig } from '../config/endpoint-config.js';
 import { HttpCache } from '../http/http-cache.js';
 import type { HttpHandler } from '../http/http-exchange.js';
 import type { Composition } from './composition.js';

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { makeFolders } from '../common/make-folders.js';
-import type { DataStoreConfig } from '../config/server-config.js';
+import type { DataStoreConfig } from '../config/execution-config.js';
 import type { JobStore } from '../scheduler/job-store.js';
 import { SqlJobStore } from '../scheduler/stores/sql-job-store.js';
 import { parseConnectionString, type SqliteLocation } from '../sql/connection-string.js';

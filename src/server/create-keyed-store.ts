@@ -1,4 +1,5 @@
-import type { ActionCacheConfig, HttpCacheConfig } from '../config/server-config.js';
+import type { ActionCacheConfig } from '../config/action-cache-config.js';
+import type { HttpCacheConfig } from '../config/endpoint-config.js';
 import { DiskKeyedStore } from '../keyedstore/backends/disk-keyed-store.js';
 import { MemoryKeyedStore } from '../keyedstore/backends/memory-keyed-store.js';
 import { RedisKeyedStore } from '../keyedstore/backends/redis-keyed-store.js';

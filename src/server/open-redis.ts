@@ -1,4 +1,4 @@
-import type { RedisConfig } from '../config/server-config.js';
+import type { RedisConfig } from '../config/storage-config.js';
 import { RedisConnection } from '../redis/redis-connection.js';
 import type { Composition } from './composition.js';
 

@@ -1,7 +1,7 @@
 import { openChannel } from '../client/open-channel.js';
 import { readTlsFiles } from '../client/read-tls-files.js';
 import type { RemoteInstance } from '../client/remote-instance.js';
-import type { RemoteConfig } from '../config/server-config.js';
+import type { RemoteConfig } from '../config/storage-config.js';
 import type { Composition } from './composition.js';
 
 /** Connects to the instance of another server that `config` names. */

@@ -1,4 +1,4 @@
-import type { S3Config } from '../config/server-config.js';
+import type { S3Config } from '../config/storage-config.js';
 import { S3Connection } from '../s3/s3-connection.js';
 import type { Composition } from './composition.js';
 

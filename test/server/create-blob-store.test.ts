@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { BlobNotFoundError } from '../../src/blobstore/blob-store.js';
 import { readBlob } from '../../src/blobstore/read-blob.js';
 import { Lifecycle } from '../../src/common/lifecycle.js';
-import type { BlobStoreConfig } from '../../src/config/server-config.js';
+import type { BlobStoreConfig } from '../../src/config/storage-config.js';
 import { Digest } from '../../src/digest/digest.js';
 import { Composition } from '../../src/server/composition.js';
 import { createBlobStore } from '../../src/server/create-blob-store.js';
