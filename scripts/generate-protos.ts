@@ -12,8 +12,11 @@ const gen = join(root, 'src/proto/gen');
 
 /** What the rest of the code calls a package. */
 const aliases = {
+  bgdassets: 'bgd.assets.v1',
+  remoteasset: 'build.bazel.remote.asset.v1',
   reapi: 'build.bazel.remote.execution.v2',
   semver: 'build.bazel.semver',
+  bst: 'buildstream.v2',
   bytestream: 'google.bytestream',
   rwapi: 'google.devtools.remoteworkers.v1test2',
   longrunning: 'google.longrunning',
@@ -63,7 +66,7 @@ function generateAliases(): void {
   const declarations = names.map(([alias, name]) => `export import ${alias} = ${name};\n`);
   writeFileSync(
     join(gen, 'packages.d.ts'),
-    `${header}import type { Root } from 'protobufjs/light.js';\nimport { build, google, grpc } from './messages.js';\n\n` +
+    `${header}import type { Root } from 'protobufjs/light.js';\nimport { bgd, build, buildstream, google, grpc } from './messages.js';\n\n` +
       `export const root: Root;\n${declarations.join('')}`,
   );
 }

@@ -1,2 +1,14 @@
 /** The generated messages, a namespace for each package. 64-bit fields are plain numbers, exact up to 2^53. */
-export { bytestream, health, longrunning, reapi, rpc, rwapi, semver, wellknown } from './gen/packages.js';
+export {
+  bgdassets,
+  bst,
+  bytestream,
+  health,
+  longrunning,
+  reapi,
+  remoteasset,
+  rpc,
+  rwapi,
+  semver,
+  wellknown,
+} from './gen/packages.js';

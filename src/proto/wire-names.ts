@@ -1,4 +1,5 @@
 const reapi = 'build.bazel.remote.execution.v2';
+const asset = 'build.bazel.remote.asset.v1';
 
 /** Full names of the services that are served and called. */
 export const serviceNames = {
@@ -9,6 +10,9 @@ export const serviceNames = {
   byteStream: 'google.bytestream.ByteStream',
   operations: 'google.longrunning.Operations',
   bots: 'google.devtools.remoteworkers.v1test2.Bots',
+  fetch: `${asset}.Fetch`,
+  push: `${asset}.Push`,
+  referenceStorage: 'buildstream.v2.ReferenceStorage',
   health: 'grpc.health.v1.Health',
 } as const;
 
