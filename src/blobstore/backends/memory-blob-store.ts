@@ -5,6 +5,7 @@ import type { Digest } from '../../digest/digest.js';
 import { type Blob, BlobNotFoundError, type BlobStore, type ByteRange, type WriteOutcome } from '../blob-store.js';
 import { checkSize, sizeMismatch } from '../check-size.js';
 import { resolveRange } from '../resolve-range.js';
+import type { MeasurableStore, StoreStats } from '../store-stats.js';
 
 /** What {@link MemoryBlobStore} is told. */
 export interface MemoryBlobStoreOptions {
@@ -16,7 +17,7 @@ export interface MemoryBlobStoreOptions {
  * Keeps blobs in memory, and the most recently used ones when they outgrow its budget. It makes no promise to keep what
  * findMissing reported as present, so it suits tests and caches in front of a durable store.
  */
-export class MemoryBlobStore implements BlobStore {
+export class MemoryBlobStore implements BlobStore, MeasurableStore {
   readonly #maxBytes: number;
   readonly #blobs: LRUCache<string, Buffer>;
 
@@ -68,6 +69,10 @@ export class MemoryBlobStore implements BlobStore {
   async delete(digests: readonly Digest[], signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     for (const digest of digests) this.#blobs.delete(digest.key);
+  }
+
+  async stats(): Promise<StoreStats> {
+    return { blobs: this.#blobs.size, sizeBytes: this.#blobs.calculatedSize, maxBytes: this.#maxBytes };
   }
 
   #checkBudget(digest: Digest): void {

@@ -50,4 +50,12 @@ describe('MemoryBlobStore', () => {
     assert.deepEqual(await store.findMissing([Digest.empty()]), []);
     assert.equal((await readBlob(store, Digest.empty())).length, 0);
   });
+
+  it('tells how much it holds', async () => {
+    const store = new MemoryBlobStore({ maxBytes: 10 });
+    await store.write(a, chunks('aaaa'));
+    await store.write(b, chunks('bbbb'));
+
+    assert.deepEqual(await store.stats(), { blobs: 2, sizeBytes: 8, maxBytes: 10 });
+  });
 });
