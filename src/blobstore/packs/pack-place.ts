@@ -1,0 +1,43 @@
+import type { Digest } from '../../digest/digest.js';
+import type { DigestFunction } from '../../digest/digest-function.js';
+
+/** Where the first byte of a blob stands: the number of a segment, and an offset in its file. Both fit in 32 bits. */
+export interface PackPlace {
+  readonly segment: number;
+  readonly offset: number;
+}
+
+/** A blob that is to be forgotten, and the place that is known of it. */
+export interface ForgottenBlob {
+  readonly digest: Digest;
+  readonly place: PackPlace;
+}
+
+/** A file of a `PackFolder`. */
+export interface PackSegmentInfo {
+  readonly number: number;
+  /** What it takes on the disk: records, those of forgotten blobs among them. */
+  readonly fileBytes: number;
+  /** Whether nothing is added to it any more. */
+  readonly isSealed: boolean;
+}
+
+/**
+ * One record, as it is listed. The object is used again for the next one: it holds good only during the call. The raw
+ * hash has `fn.hexLength / 2` bytes and begins at `hashStart` of `bytes`.
+ */
+export interface ListedRecord {
+  /** Whether it says that a blob is forgotten, instead of holding it. */
+  readonly isTombstone: boolean;
+  readonly fn: DigestFunction;
+  readonly bytes: Buffer;
+  readonly hashStart: number;
+  readonly sizeBytes: number;
+  /** {@link PackPlace.segment} of the blob; of a tombstone, that of the blob it is about. */
+  readonly segment: number;
+  /** {@link PackPlace.offset} of the blob; of a tombstone, that of the blob it is about. */
+  readonly offset: number;
+}
+
+/** Takes the records one by one. It must not throw: a record that it does not want is passed over. */
+export type OnRecord = (record: ListedRecord) => void;
