@@ -12,6 +12,7 @@ const gen = join(root, 'src/proto/gen');
 
 /** What the rest of the code calls a package. */
 const aliases = {
+  bgdadmin: 'bgd.admin.v1',
   bgdassets: 'bgd.assets.v1',
   remoteasset: 'build.bazel.remote.asset.v1',
   reapi: 'build.bazel.remote.execution.v2',

@@ -1,5 +1,6 @@
 /** The generated messages, a namespace for each package. 64-bit fields are plain numbers, exact up to 2^53. */
 export {
+  bgdadmin,
   bgdassets,
   bst,
   bytestream,

@@ -13,6 +13,7 @@ export const serviceNames = {
   fetch: `${asset}.Fetch`,
   push: `${asset}.Push`,
   referenceStorage: 'buildstream.v2.ReferenceStorage',
+  admin: 'bgd.admin.v1.Admin',
   health: 'grpc.health.v1.Health',
 } as const;
 
