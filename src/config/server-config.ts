@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { actionCaches } from './action-cache-config.js';
+import { assetCache, referenceCache } from './asset-config.js';
 import { endpoint } from './endpoint-config.js';
 import { execution } from './execution-config.js';
 import { sharedBuckets } from './shared-buckets.js';
@@ -11,6 +12,8 @@ const service = z.discriminatedUnion('type', [
   tagged('cas', { storage: blobStore }),
   tagged('bytestream', { storage: blobStore }),
   ...actionCaches,
+  assetCache,
+  referenceCache,
   execution,
 ]);
 

@@ -3,6 +3,7 @@ import { checkInstanceName } from '../digest/instance-name.js';
 import { type Instance, InstanceRegistry } from '../services/instance-registry.js';
 import type { Composition } from './composition.js';
 import { createActionCache } from './create-action-cache.js';
+import { createAssets, createReferences } from './create-assets.js';
 import { createBlobStore } from './create-blob-store.js';
 import { createExecution } from './create-execution.js';
 
@@ -22,23 +23,29 @@ export async function createInstances(
 }
 
 async function createInstance({ services }: InstanceConfig, composition: Composition): Promise<Instance> {
-  const instance: { -readonly [Part in keyof Instance]: Instance[Part] } = {};
-  for (const service of services) {
-    switch (service.type) {
-      case 'cas':
-      case 'bytestream':
-        instance.blobs = await createBlobStore(service.storage, composition);
-        break;
-      case 'action-cache':
-      case 's3action-cache':
-      case 'remote-action-cache':
-        instance.actionCache = await createActionCache(service, composition);
-        instance.allowsActionCacheUpdates = service.type === 'remote-action-cache' || service.allowUpdates;
-        break;
-      case 'execution':
-        instance.execution = await createExecution(service, composition);
-        break;
-    }
-  }
+  let instance: Instance = {};
+  for (const service of services) instance = { ...instance, ...(await createPart(service, composition)) };
   return instance;
+}
+
+/** What one of an instance's services adds to it. */
+async function createPart(service: InstanceConfig['services'][number], composition: Composition): Promise<Instance> {
+  switch (service.type) {
+    case 'cas':
+    case 'bytestream':
+      return { blobs: await createBlobStore(service.storage, composition) };
+    case 'action-cache':
+    case 's3action-cache':
+    case 'remote-action-cache':
+      return {
+        actionCache: await createActionCache(service, composition),
+        allowsActionCacheUpdates: service.type === 'remote-action-cache' || service.allowUpdates,
+      };
+    case 'asset-cache':
+      return { assets: await createAssets(service, composition) };
+    case 'reference-cache':
+      return { references: await createReferences(service, composition) };
+    case 'execution':
+      return { execution: await createExecution(service, composition) };
+  }
 }

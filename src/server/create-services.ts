@@ -6,8 +6,11 @@ import { ByteStreamService } from '../services/byte-stream-service.js';
 import { CapabilitiesService } from '../services/capabilities-service.js';
 import { ContentAddressableStorageService } from '../services/content-addressable-storage-service.js';
 import { ExecutionService } from '../services/execution-service.js';
+import { FetchService } from '../services/fetch-service.js';
 import type { InstanceRegistry } from '../services/instance-registry.js';
 import { OperationsService } from '../services/operations-service.js';
+import { PushService } from '../services/push-service.js';
+import { ReferenceStorageService } from '../services/reference-storage-service.js';
 import type { ServiceMap } from './grpc-server.js';
 
 type ServiceType = ServerConfig['instances'][number]['services'][number]['type'];
@@ -23,6 +26,11 @@ export function createServices(config: ServerConfig, registry: InstanceRegistry)
     ...(has('action-cache', 's3action-cache', 'remote-action-cache') && {
       [serviceNames.actionCache]: new ActionCacheService(registry),
     }),
+    ...(has('asset-cache') && {
+      [serviceNames.fetch]: new FetchService(registry),
+      [serviceNames.push]: new PushService(registry),
+    }),
+    ...(has('reference-cache') && { [serviceNames.referenceStorage]: new ReferenceStorageService(registry) }),
     ...(has('execution') && {
       [serviceNames.execution]: new ExecutionService(registry),
       [serviceNames.operations]: new OperationsService(registry),

@@ -1,4 +1,7 @@
 import type { ActionCache } from '../actioncache/action-cache.js';
+import type { AssetSource } from '../assets/asset-source.js';
+import type { AssetStore } from '../assets/asset-store.js';
+import type { ReferenceStore } from '../assets/reference-store.js';
 import type { BlobStore } from '../blobstore/blob-store.js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
@@ -14,6 +17,22 @@ export interface InstanceExecution {
   readonly actionBrowserUrl?: string;
 }
 
+/** The names that an instance has for content, by the Remote Asset API. */
+export interface InstanceAssets {
+  /** What is fetched from: the store, and perhaps origins behind it. */
+  readonly source: AssetSource;
+  readonly store: AssetStore;
+  /** Whether clients may push. */
+  readonly allowsUpdates: boolean;
+}
+
+/** The names that an instance has for trees, by BuildStream's ReferenceStorage. */
+export interface InstanceReferences {
+  readonly store: ReferenceStore;
+  /** Whether clients may update. */
+  readonly allowsUpdates: boolean;
+}
+
 /** What one instance name stands for on an endpoint. A part that is not configured is not served. */
 export interface Instance {
   readonly blobs?: BlobStore;
@@ -21,6 +40,8 @@ export interface Instance {
   /** Whether clients may write the ActionCache (AC-5). */
   readonly allowsActionCacheUpdates?: boolean;
   readonly execution?: InstanceExecution;
+  readonly assets?: InstanceAssets;
+  readonly references?: InstanceReferences;
 }
 
 /** Finds what an instance name stands for. */
@@ -58,6 +79,16 @@ export class InstanceRegistry {
   /** What runs an instance's actions. Throws UNIMPLEMENTED where this endpoint does not execute for it. */
   execution(name: string): InstanceExecution {
     return this.#part(name, 'execution', 'Execution');
+  }
+
+  /** The assets of an instance. Throws UNIMPLEMENTED where this endpoint has none for it: BuildStream then asks for references. */
+  assets(name: string): InstanceAssets {
+    return this.#part(name, 'assets', 'Remote Asset');
+  }
+
+  /** The references of an instance. Throws UNIMPLEMENTED where this endpoint has none for it. */
+  references(name: string): InstanceReferences {
+    return this.#part(name, 'references', 'ReferenceStorage');
   }
 
   #part<Part extends keyof Instance>(name: string, part: Part, service: string): NonNullable<Instance[Part]> {

@@ -43,3 +43,13 @@ export const maxWorkerBytes = 64 * kibibyte;
 
 /** Leases that a bot may report at once; it has one at a time. */
 export const maxReportedLeases = 100;
+
+/** What an asset may be called: URIs of a request, and characters of them and its qualifiers together. */
+export const maxAssetUris = 100;
+export const maxAssetNameLength = 64 * kibibyte;
+
+/** Digests that an asset may refer to besides its own: they are kept with each of its names. */
+export const maxAssetReferences = 10_000;
+
+/** Keys that a call of UpdateReference may have. */
+export const maxReferenceKeys = 100;
