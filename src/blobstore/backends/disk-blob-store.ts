@@ -9,12 +9,12 @@ import { StoreFolder } from '../../common/store-folder.js';
 import type { Digest } from '../../digest/digest.js';
 import { type Blob, BlobNotFoundError, type BlobStore, type ByteRange, type WriteOutcome } from '../blob-store.js';
 import { resolveRange } from '../resolve-range.js';
-import { BlobFiles } from './blob-files.js';
+import { BlobFiles } from '../disk/blob-files.js';
 import { BlobIndex } from './blob-index.js';
 import { DiskBlobWriter } from './disk-blob-writer.js';
-import { DiskBudget } from './disk-budget.js';
-import { freeBytesAt } from './free-space.js';
-import { readFileRange } from './read-file.js';
+import { DiskBudget } from '../disk/disk-budget.js';
+import { freeBytesAt } from '../disk/free-space.js';
+import { readFileRange } from '../disk/read-file.js';
 
 /** What {@link DiskBlobStore.open} is told. */
 export interface DiskBlobStoreOptions {

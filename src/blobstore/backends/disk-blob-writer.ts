@@ -8,10 +8,10 @@ import { storageError } from '../../common/storage-error.js';
 import type { Digest } from '../../digest/digest.js';
 import type { Blob, WriteOutcome } from '../blob-store.js';
 import { checkSize, sizeMismatch } from '../check-size.js';
-import type { BlobFiles } from './blob-files.js';
+import type { BlobFiles } from '../disk/blob-files.js';
 import type { BlobIndex } from './blob-index.js';
-import type { DiskBudget } from './disk-budget.js';
-import { writeFileDurably, writeSmallFilesDurably } from './write-file.js';
+import type { DiskBudget } from '../disk/disk-budget.js';
+import { writeFileDurably, writeSmallFilesDurably } from '../disk/write-file.js';
 
 /** What {@link DiskBlobWriter} works with; all of it belongs to the store. */
 export interface DiskBlobWriterDependencies {

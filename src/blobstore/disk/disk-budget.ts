@@ -1,7 +1,7 @@
 import type { Clock } from '../../common/clock.js';
 import { Code } from '../../common/code.js';
 import { StatusError } from '../../common/status-error.js';
-import type { BlobIndex } from './blob-index.js';
+import type { BlobIndex } from '../backends/blob-index.js';
 import { FreeSpace } from './free-space.js';
 
 /** Eviction starts above the high mark and ends at the low one, so that room is made before it is needed. */
