@@ -34,6 +34,8 @@ const channelOptions = {
   'grpc.max_receive_message_length': maxReceivedMessageBytes,
   'grpc.max_send_message_length': -1,
   'grpc.max_concurrent_streams': 10_000,
+  // Statistics that nobody can ask for, kept for every call.
+  'grpc.enable_channelz': 0,
   // U1: peers that vanish without a word are noticed; connections age out, with time to finish.
   'grpc.keepalive_time_ms': 20_000,
   'grpc.keepalive_timeout_ms': 10_000,
@@ -73,8 +75,8 @@ export class GrpcServer implements AsyncDisposable {
     const calls = new OpenCalls();
     const health = new HealthService(Object.keys(services));
     for (const [name, service] of Object.entries({ ...services, [serviceNames.health]: health })) {
-      const definition = serviceDefinition(name);
-      server.addService(definition, adaptService(definition, service, { calls, logger }));
+      const { definition, handlers } = adaptService(serviceDefinition(name), service, { calls, logger });
+      server.addService(definition, handlers);
     }
     try {
       const bound = await withLargeWindows(windowBytes, () => bindAll(server, options));

@@ -3,10 +3,13 @@ import type { ZstdCodec } from '../codec/zstd/zstd-codec.js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { type ReadResource, parseReadResource, parseWriteResource } from '../digest/resource-name.js';
-import type { bytestream } from '../proto/index.js';
+import { decodeMessage } from '../proto/any.js';
+import { bytestream } from '../proto/index.js';
 import type { CallContext } from './call-context.js';
 import type { InstanceRegistry } from './instance-registry.js';
 import { maxReadChunkBytes } from './limits.js';
+import type { MessageParts } from './raw-methods.js';
+import { readResponseHead } from './read-response.js';
 import { sharedZstd } from './shared-zstd.js';
 import { Upload } from './upload.js';
 
@@ -18,15 +21,32 @@ export class ByteStreamService {
   readonly #registry: InstanceRegistry;
   readonly #zstd: ZstdCodec;
 
+  /** Chunks go out as they are. */
+  readonly raw = {
+    read: (request: Buffer, context: CallContext): AsyncIterable<MessageParts> => this.#readRaw(request, context),
+  };
+
   constructor(registry: InstanceRegistry, zstd = sharedZstd) {
     this.#registry = registry;
     this.#zstd = zstd;
   }
 
   async *read(
-    { resourceName, readOffset, readLimit }: bytestream.ReadRequest,
+    request: bytestream.ReadRequest,
     { signal }: CallContext,
   ): AsyncIterable<bytestream.ReadResponse.$Properties> {
+    for await (const data of this.#read(request, signal)) yield { data };
+  }
+
+  async *#readRaw(request: Buffer, { signal }: CallContext): AsyncIterable<MessageParts> {
+    const decoded = decodeMessage('a ReadRequest', bytestream.ReadRequest, request);
+    for await (const data of this.#read(decoded, signal)) yield [readResponseHead(data.length), data];
+  }
+
+  async *#read(
+    { resourceName, readOffset, readLimit }: bytestream.ReadRequest,
+    signal: AbortSignal,
+  ): AsyncIterable<Uint8Array> {
     const resource = parseReadResource(resourceName);
     const blobs = this.#registry.blobs(resource.instanceName);
     const isCompressed = await this.#isCompressed(resource);
@@ -39,7 +59,7 @@ export class ByteStreamService {
     const plain = blobs.read(resource.digest, { offset: range.offset, limit: range.length }, signal);
     for await (const chunk of isCompressed ? this.#zstd.compress(plain) : plain) {
       for (let start = 0; start < chunk.length; start += maxReadChunkBytes) {
-        yield { data: chunk.subarray(start, start + maxReadChunkBytes) };
+        yield chunk.subarray(start, start + maxReadChunkBytes);
       }
     }
   }

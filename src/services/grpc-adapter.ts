@@ -1,9 +1,11 @@
 import {
   Metadata,
+  type MethodDefinition,
   type ServerReadableStream,
   type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceDefinition,
+  type UntypedHandleCall,
   type UntypedServiceImplementation,
   type sendUnaryData,
 } from '@grpc/grpc-js';
@@ -13,10 +15,13 @@ import { StatusError } from '../common/status-error.js';
 import { rpc } from '../proto/index.js';
 import { statusMessageOf } from '../proto/status.js';
 import type { CallContext } from './call-context.js';
-import type { OpenCalls, ServerCall } from './open-calls.js';
+import { type MessageSink, rawSink, serializedSink } from './message-sink.js';
+import type { ServerCall } from './open-call.js';
+import type { OpenCalls } from './open-calls.js';
+import { type MessageParts, type RawServerStreamMethod, type RawUnaryMethod, rawMethodOf } from './raw-methods.js';
 
-type UnaryMethod = (request: object, context: CallContext) => Promise<object>;
-type ServerStreamMethod = (request: object, context: CallContext) => AsyncIterable<object>;
+type UnaryMethod = (request: object, context: CallContext) => object | Promise<object>;
+type ServerStreamMethod<Message = object> = (request: object, context: CallContext) => AsyncIterable<Message>;
 type ClientStreamMethod = (requests: AsyncIterable<object>, context: CallContext) => Promise<object>;
 
 /** What {@link adaptService} depends on. */
@@ -25,54 +30,95 @@ export interface AdapterDependencies {
   readonly logger: Logger;
 }
 
+/** What grpc-js is given of a service. */
+export interface AdaptedService {
+  readonly definition: ServiceDefinition;
+  readonly handlers: UntypedServiceImplementation;
+}
+
 /**
  * Makes grpc-js handlers of a service: a plain object with a method for each of `definition`, named alike in
- * lowerCamelCase, that takes messages and a {@link CallContext} and returns or throws. Here errors become statuses, and
- * nowhere else; those without a code of their own are logged with their stack.
+ * lowerCamelCase, that takes messages and a {@link CallContext} and returns or throws; where it has {@link RawMethods},
+ * they are called instead. Here errors become statuses, and nowhere else; those without a code of their own are logged
+ * with their stack.
  */
 export function adaptService(
   definition: ServiceDefinition,
   service: object,
   dependencies: AdapterDependencies,
-): UntypedServiceImplementation {
+): AdaptedService {
   const handlers: UntypedServiceImplementation = {};
-  for (const [name, { requestStream, responseStream }] of Object.entries(definition)) {
-    const method = (service as Record<string, unknown>)[name];
-    if (typeof method !== 'function') throw new TypeError(`${service.constructor.name} has no method ${name}`);
-    const bound: unknown = method.bind(service);
-    if (requestStream) handlers[name] = clientStreamHandler(bound as ClientStreamMethod, dependencies);
-    else if (responseStream) handlers[name] = serverStreamHandler(bound as ServerStreamMethod, dependencies);
-    else handlers[name] = unaryHandler(bound as UnaryMethod, dependencies);
+  const adapted: Record<string, MethodDefinition<object, object>> = {};
+  for (const [name, method] of Object.entries<MethodDefinition<object, object>>(definition)) {
+    const raw = rawMethodOf(service, name);
+    adapted[name] = raw ? { ...method, ...asItIs } : method;
+    handlers[name] = raw
+      ? handlerOfRaw(method, raw, dependencies)
+      : handlerOf(method, boundMethod(service, name), dependencies);
   }
-  return handlers;
+  return { definition: adapted, handlers };
+}
+
+function boundMethod(service: object, name: string): unknown {
+  const method = (service as Record<string, unknown>)[name];
+  if (typeof method !== 'function') throw new TypeError(`${service.constructor.name} has no method ${name}`);
+  return method.bind(service);
+}
+
+/** Of the serializers of a raw method: requests come, and responses go, as they are. */
+const asItIs = {
+  requestDeserialize: (bytes: Buffer) => bytes,
+  responseSerialize: (bytes: object) => bytes as Buffer,
+};
+
+function handlerOf(
+  { requestStream, responseStream }: MethodDefinition<object, object>,
+  method: unknown,
+  dependencies: AdapterDependencies,
+): UntypedHandleCall {
+  if (requestStream) return clientStreamHandler(method as ClientStreamMethod, dependencies);
+  if (responseStream) return serverStreamHandler(method as ServerStreamMethod, serializedSink, dependencies);
+  return unaryHandler(method as UnaryMethod, dependencies);
+}
+
+function handlerOfRaw(
+  { responseStream }: MethodDefinition<object, object>,
+  method: RawUnaryMethod | RawServerStreamMethod,
+  dependencies: AdapterDependencies,
+): UntypedHandleCall {
+  if (responseStream) return serverStreamHandler(method as ServerStreamMethod<MessageParts>, rawSink, dependencies);
+  return unaryHandler(method as UnaryMethod, dependencies);
 }
 
 function unaryHandler(method: UnaryMethod, dependencies: AdapterDependencies) {
   return (call: ServerUnaryCall<object, object>, callback: sendUnaryData<object>): void => {
-    answer(call, callback, dependencies, (context) => method(call.request, context));
+    void answer(call, callback, dependencies, (context) => method(call.request, context));
   };
 }
 
 function clientStreamHandler(method: ClientStreamMethod, dependencies: AdapterDependencies) {
   return (call: ServerReadableStream<object, object>, callback: sendUnaryData<object>): void => {
-    answer(call, callback, dependencies, (context) => method(requestsOf(call), context));
+    void answer(call, callback, dependencies, (context) => method(requestsOf(call), context));
   };
 }
 
-function answer(
+async function answer(
   call: ServerCall,
   callback: sendUnaryData<object>,
   { calls, logger }: AdapterDependencies,
-  respond: (context: CallContext) => Promise<object>,
-): void {
+  respond: (context: CallContext) => object,
+): Promise<void> {
   const open = calls.begin(call);
-  Promise.resolve(open.context)
-    .then(respond)
-    .then(
-      (response) => callback(null, response),
-      (reason: unknown) => callback(statusOf(reason, open.context, logger)),
-    )
-    .finally(() => open.settle());
+  let parameters: Parameters<sendUnaryData<object>>;
+  try {
+    const answered = respond(open);
+    // What is there already is sent at once.
+    parameters = [null, answered instanceof Promise ? ((await answered) as object) : answered];
+  } catch (reason) {
+    parameters = [statusOf(reason, open, logger)];
+  }
+  callback(...parameters);
+  calls.settle(open);
 }
 
 /**
@@ -84,43 +130,34 @@ function requestsOf(call: ServerReadableStream<object, object>): AsyncIterable<o
   return call.iterator({ destroyOnReturn: false }) as AsyncIterable<object>;
 }
 
-function serverStreamHandler(method: ServerStreamMethod, { calls, logger }: AdapterDependencies) {
-  return (call: ServerWritableStream<object, object>): void => {
+type ServerStreamCall = ServerWritableStream<object, object>;
+
+function serverStreamHandler<Message extends object>(
+  method: ServerStreamMethod<Message>,
+  sinkOf: (call: ServerStreamCall) => MessageSink<Message>,
+  { calls, logger }: AdapterDependencies,
+) {
+  return (call: ServerStreamCall): void => {
     const open = calls.begin(call);
-    sendAll(call, (context) => method(call.request, context), open.context)
+    sendAll(() => method(call.request, open), sinkOf(call), open.signal)
       .then(
         () => call.end(),
-        (reason: unknown) => call.emit('error', statusOf(reason, open.context, logger)),
+        (reason: unknown) => call.emit('error', statusOf(reason, open, logger)),
       )
-      .finally(() => open.settle());
+      .finally(() => calls.settle(open));
   };
 }
 
 /** Sends each response, and holds the producer back while the client does not read (U4). */
-async function sendAll(
-  call: ServerWritableStream<object, object>,
-  respond: (context: CallContext) => AsyncIterable<object>,
-  context: CallContext,
+async function sendAll<Message>(
+  respond: () => AsyncIterable<Message>,
+  sink: MessageSink<Message>,
+  signal: AbortSignal,
 ): Promise<void> {
-  const { signal } = context;
-  for await (const response of respond(context)) {
+  for await (const response of respond()) {
     signal.throwIfAborted();
-    if (!call.write(response)) await drained(call, signal);
+    await sink.send(response, signal);
   }
-}
-
-function drained(call: ServerWritableStream<object, object>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const settle = (): void => {
-      call.off('drain', settle);
-      signal.removeEventListener('abort', settle);
-      if (signal.aborted) reject(StatusError.from(signal.reason));
-      else resolve();
-    };
-    call.once('drain', settle);
-    signal.addEventListener('abort', settle);
-    if (signal.aborted) settle();
-  });
 }
 
 /** Longer texts, which quote what the client sent, do not fit in the trailers: the client would wait for an answer for ever. */
