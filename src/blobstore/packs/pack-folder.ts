@@ -1,15 +1,24 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { join } from 'node:path';
-import { makeFolder } from '../../common/durable-folder.js';
+import { unlink } from 'node:fs/promises';
+import { Code } from '../../common/code.js';
+import { makeFolder, syncFolder } from '../../common/durable-folder.js';
 import { type Logger, silentLogger } from '../../common/logger.js';
+import { StatusError } from '../../common/status-error.js';
 import { storageError } from '../../common/storage-error.js';
-import { loadDigestFunctions, SHA256 } from '../../digest/digest-function.js';
+import { loadDigestFunctions } from '../../digest/digest-function.js';
 import type { Blob } from '../blob-store.js';
+import type { NewRecord } from './compose-records.js';
+import { findSegments } from './find-segments.js';
+import { type SegmentPart, isHinted, listRecords, recoverRecords, writeHint } from './list-records.js';
 import type { ForgottenBlob, OnRecord, PackPlace, PackSegmentInfo } from './pack-place.js';
-import { type DecodedHeader, aligned, decodeHeader, encodeHeader, headerBytes, packedBytes } from './pack-record.js';
+import { alignment } from './pack-record.js';
+import type { PackSegment } from './pack-segment.js';
+import { PackWriter } from './pack-writer.js';
+import { SegmentReaders } from './segment-readers.js';
 
 /** The largest blob that is taken. */
 export const maxPackedBlobBytes = 64 * 1024;
+
+const defaultSegmentBytes = 64 * 1024 * 1024;
 
 /** What {@link PackFolder.open} is told. */
 export interface PackFolderOptions {
@@ -31,81 +40,88 @@ export interface PackFolderOptions {
  * the blob was deleted meanwhile) must be forgotten, or the blob is there again after the next start.
  */
 export class PackFolder implements AsyncDisposable {
-  readonly #file: FileHandle;
-  readonly #salt = 1;
-  #fileBytes = 0;
+  readonly #path: string;
+  readonly #logger: Logger;
+  readonly #segments = new Map<number, PackSegment>();
+  readonly #readers: SegmentReaders;
+  readonly #writer: PackWriter;
+  /** What {@link list} is to deliver. */
+  readonly #found: readonly SegmentPart[];
+  /** Hints are written one after the other, off the way of all calls. */
+  #hinting = Promise.resolve();
+  #isClosed = false;
 
-  private constructor(file: FileHandle) {
-    this.#file = file;
+  private constructor(found: readonly PackSegment[], current: PackSegment | undefined, options: PackFolderOptions) {
+    const { path, maxSegmentBytes = defaultSegmentBytes, maxOpenFiles = 256, logger = silentLogger } = options;
+    this.#path = path;
+    this.#logger = logger;
+    this.#readers = new SegmentReaders(maxOpenFiles);
+    this.#found = found.map((segment) => ({ segment, end: segment.fileBytes }));
+    for (const segment of found) this.#segments.set(segment.number, segment);
+    this.#writer = new PackWriter({
+      path,
+      maxSegmentBytes,
+      nextNumber: (found.at(-1)?.number ?? 0) + 1,
+      current,
+      onOpened: (segment) => this.#segments.set(segment.number, segment),
+      onSealed: (segment) => this.#seal(segment),
+    });
   }
 
   /**
-   * Opens the folder; segments are not read yet. Records can be appended, forgotten and read at once; they go to another
-   * segment than those that {@link list} reads.
+   * Opens the folder. Its segments are not read yet, but records can be appended, forgotten and read at once. Throws
+   * FAILED_PRECONDITION for a folder with files that do not go together.
    */
-  static async open({ path, logger = silentLogger }: PackFolderOptions): Promise<PackFolder> {
-    await loadDigestFunctions();
+  static async open(options: PackFolderOptions): Promise<PackFolder> {
+    const { path } = options;
     try {
+      await loadDigestFunctions();
       await makeFolder(path);
-      const folder = new PackFolder(await open(join(path, '00000001.pack'), 'a+'));
-      folder.#fileBytes = (await folder.#file.stat()).size;
-      return folder;
+      const found = await findSegments(path);
+      const last = found.at(-1);
+      const current = last && (await canGrow(last)) ? last : undefined;
+      if (current) current.isSealed = false;
+      return new PackFolder(found, current, options);
     } catch (reason) {
-      logger.error({ err: reason }, 'Cannot open the folder');
       throw storageError(reason, `Opening the folder ${path}`);
     }
   }
 
   /** How many bytes all segments take on the disk. */
   get fileBytes(): number {
-    return this.#fileBytes;
+    let sum = 0;
+    for (const { fileBytes } of this.#segments.values()) sum += fileBytes;
+    return sum;
   }
 
-  /** All segments, the oldest first; the last one is the one that records are appended to. */
+  /** All segments, the oldest first. */
   segments(): readonly PackSegmentInfo[] {
-    return [{ number: 1, fileBytes: this.#fileBytes, isSealed: false }];
+    return [...this.#segments.values()].map(({ number, fileBytes, isSealed }) => ({ number, fileBytes, isSealed }));
   }
 
   /**
    * Delivers the records that were there when the folder was opened, in the order in which they were written, without
-   * keeping the event loop for long. To be called once, before anything is dropped. Of a blob the last record counts. A
-   * tombstone cancels the records of its blob that stand at its own `segment` and `offset` or before, and no later ones:
+   * keeping the event loop for long. To be called once, and awaited before anything is dropped. Of a blob the last record
+   * counts. A tombstone cancels the records of its blob that stand at its own `segment` and `offset` or before, and no
+   * later ones:
    *
    * - a blob: enter it into the index, in the place of an entry that is there for it already;
    * - a tombstone: remove the entry if its place is not behind the tombstone's.
    *
-   * A segment that was not closed orderly is read as a whole, and those of its records left out that do not hash to their
-   * digest. What is delivered is on the disk.
+   * What no hint stands for is read as a whole, and those of its records left out that do not hash to their digest. When
+   * this resolves, all that was delivered is on the disk.
    */
   async list(onRecord: OnRecord): Promise<void> {
-    await this.listSegment(1, onRecord);
+    for (const part of this.#found) {
+      await this.#reading(part.segment, () => recoverRecords(part, onRecord, this.#logger));
+    }
   }
 
   /** Delivers the records of one segment, as {@link list} does; nothing for one that is not there. */
-  async listSegment(segment: number, onRecord: OnRecord): Promise<void> {
-    const bytes = Buffer.alloc(this.#fileBytes);
-    await this.#file.read(bytes, 0, bytes.length, 0);
-    const header: DecodedHeader = {
-      fn: SHA256,
-      isTombstone: false,
-      sizeBytes: 0,
-      targetSegment: 0,
-      targetOffset: 0,
-      headLength: 0,
-    };
-    for (let start = 0; decodeHeader(bytes, start, { salt: this.#salt, offset: start }, header);) {
-      const { isTombstone, fn, sizeBytes, targetSegment, targetOffset, headLength } = header;
-      onRecord({
-        isTombstone,
-        fn,
-        bytes,
-        hashStart: start + headerBytes,
-        sizeBytes,
-        segment: isTombstone ? targetSegment : segment,
-        offset: isTombstone ? targetOffset : start + headLength,
-      });
-      start = aligned(start + headLength + (isTombstone ? 0 : sizeBytes));
-    }
+  async listSegment(number: number, onRecord: OnRecord): Promise<void> {
+    const segment = this.#segments.get(number);
+    if (!segment) return;
+    await this.#reading(segment, () => listRecords({ segment, end: segment.fileBytes }, onRecord));
   }
 
   /**
@@ -114,19 +130,8 @@ export class PackFolder implements AsyncDisposable {
    * disk, UNAVAILABLE for other trouble) none of the blobs should be counted on; the next call tries anew.
    */
   async append(blobs: readonly Blob[]): Promise<readonly PackPlace[]> {
-    const places: PackPlace[] = [];
-    for (const { digest, data } of blobs) {
-      const offset = this.#fileBytes;
-      const bytes = Buffer.alloc(packedBytes(digest.function, data.length));
-      const header = { fn: digest.function, hash: digest.hash, sizeBytes: data.length };
-      const dataStart = encodeHeader(header, { salt: this.#salt, offset }, bytes, 0);
-      bytes.set(data, dataStart);
-      this.#fileBytes += bytes.length;
-      await this.#file.appendFile(bytes);
-      places.push({ segment: 1, offset: offset + dataStart });
-    }
-    await this.#file.datasync();
-    return places;
+    const records = blobs.map(recordOf);
+    return this.#append(records, 0);
   }
 
   /**
@@ -137,12 +142,10 @@ export class PackFolder implements AsyncDisposable {
    * that may as well come back, as one that was evicted, need not be forgotten.
    */
   async forget(blobs: readonly ForgottenBlob[]): Promise<void> {
-    for (const { digest, place } of blobs) {
-      const bytes = Buffer.alloc(packedBytes(digest.function, 0));
-      const header = { fn: digest.function, hash: digest.hash, sizeBytes: digest.sizeBytes, target: place };
-      encodeHeader(header, { salt: this.#salt, offset: this.#fileBytes }, bytes, 0);
-      this.#fileBytes += bytes.length;
-      await this.#file.appendFile(bytes);
+    try {
+      await this.#writer.append(blobs.map(tombstoneOf), { isDurable: false });
+    } catch (reason) {
+      throw storageError(reason, `Forgetting ${blobs.length} blobs in ${this.#path}`);
     }
   }
 
@@ -151,9 +154,15 @@ export class PackFolder implements AsyncDisposable {
    * gone or ends before: then the blob is lost. Whether the bytes are the blob's is for the caller to check. Rejects with
    * UNAVAILABLE when the disk cannot be read.
    */
-  async read({ offset }: PackPlace, sizeBytes: number): Promise<Buffer | undefined> {
-    const { buffer, bytesRead } = await this.#file.read(Buffer.allocUnsafe(sizeBytes), 0, sizeBytes, offset);
-    return bytesRead === sizeBytes ? buffer : undefined;
+  async read({ segment: number, offset }: PackPlace, sizeBytes: number): Promise<Buffer | undefined> {
+    const segment = this.#segments.get(number);
+    if (!segment) return undefined;
+    this.#refuseIfClosed();
+    try {
+      return await this.#readers.read(segment, offset, sizeBytes);
+    } catch (reason) {
+      throw storageError(reason, `Reading ${sizeBytes} bytes at ${offset} of ${segment.path}`);
+    }
   }
 
   /**
@@ -161,14 +170,104 @@ export class PackFolder implements AsyncDisposable {
    * end well, later ones find nothing. The newest segment may be dropped, too: another one takes its place. Numbers are never
    * used twice. Tombstones in it that are needed (the segment of their blob is still there) are kept.
    */
-  async drop(segment: number): Promise<void> {
-    if (segment !== 1) return;
-    await this.#file.truncate();
-    this.#fileBytes = 0;
+  async drop(number: number): Promise<void> {
+    const segment = this.#segments.get(number);
+    if (!segment) return;
+    await this.#keepTombstones(segment);
+    await this.#hinting;
+    try {
+      await this.#readers.settle(number);
+      await unlink(segment.path);
+      this.#segments.delete(number);
+      await unlink(segment.hintPath).catch(() => undefined); // A hint alone is swept out at the next start.
+      await syncFolder(this.#path);
+    } catch (reason) {
+      throw storageError(reason, `Removing ${segment.path}`);
+    } finally {
+      if (!this.#segments.has(number)) await this.#readers.close(number);
+    }
   }
 
-  /** Ends what is under way and leaves the folder so that the next start need not read the segments themselves. */
+  /** Ends what is under way, and leaves the folder so that the next start need not read the segments themselves. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#file.close();
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    try {
+      await this.#writer.close();
+    } finally {
+      const current = [...this.#segments.values()].at(-1);
+      if (current?.isSealed === false) this.#seal(current);
+      await this.#hinting;
+      await this.#readers[Symbol.asyncDispose]();
+    }
   }
+
+  async #append(records: readonly NewRecord[], minSegment: number): Promise<readonly PackPlace[]> {
+    try {
+      return await this.#writer.append(records, { isDurable: true, minSegment });
+    } catch (reason) {
+      throw storageError(reason, `Storing ${records.length} blobs in ${this.#path}`);
+    }
+  }
+
+  /** Appends anew what a segment says about others, and sees to it that the newest segment is another one. */
+  async #keepTombstones(segment: PackSegment): Promise<void> {
+    const kept: NewRecord[] = [];
+    await this.listSegment(segment.number, (record) => {
+      const { isTombstone, fn, bytes, hashStart, sizeBytes, segment: number, offset } = record;
+      if (!isTombstone || number === segment.number || !this.#segments.has(number)) return;
+      const hash = bytes.toString('hex', hashStart, hashStart + fn.hexLength / 2);
+      kept.push({ fn, hash, sizeBytes, data: undefined, target: { segment: number, offset } });
+    });
+    const isNewest = [...this.#segments.keys()].at(-1) === segment.number;
+    if (kept.length > 0 || isNewest) await this.#append(kept, segment.number + 1);
+  }
+
+  #seal(segment: PackSegment): void {
+    segment.isSealed = true;
+    const part = { segment, end: segment.fileBytes };
+    this.#hinting = this.#hinting
+      .then(async () => {
+        if (!(await isHinted(part))) await writeHint(part);
+      })
+      .catch((reason: unknown) =>
+        this.#logger.warn(
+          { err: reason, path: segment.path },
+          'A pack segment has no hint: the next start will be slower',
+        ),
+      );
+  }
+
+  async #reading(segment: PackSegment, task: () => Promise<void>): Promise<void> {
+    this.#refuseIfClosed();
+    try {
+      await task();
+    } catch (reason) {
+      throw storageError(reason, `Reading ${segment.path}`);
+    }
+  }
+
+  #refuseIfClosed(): void {
+    if (this.#isClosed) throw new StatusError(Code.Unavailable, `Folder ${this.#path} has been closed`);
+  }
+}
+
+/** Whether a segment was left orderly, so that records can be appended behind its last one. */
+async function canGrow(segment: PackSegment): Promise<boolean> {
+  const { fileBytes } = segment;
+  return fileBytes === 0 || (fileBytes % alignment === 0 && (await isHinted({ segment, end: fileBytes })));
+}
+
+function recordOf({ digest, data }: Blob): NewRecord {
+  if (data.length !== digest.sizeBytes || data.length > maxPackedBlobBytes) {
+    throw new StatusError(
+      Code.InvalidArgument,
+      `Blob ${String(digest)} has ${data.length} bytes of content; ${digest.sizeBytes} are wanted, and at most ${maxPackedBlobBytes}`,
+    );
+  }
+  return { fn: digest.function, hash: digest.hash, sizeBytes: data.length, data, target: undefined };
+}
+
+function tombstoneOf({ digest, place }: ForgottenBlob): NewRecord {
+  return { fn: digest.function, hash: digest.hash, sizeBytes: digest.sizeBytes, data: undefined, target: place };
 }

@@ -1,5 +1,5 @@
 import type { Digest } from '../../digest/digest.js';
-import type { DigestFunction } from '../../digest/digest-function.js';
+import { type DigestFunction, SHA256 } from '../../digest/digest-function.js';
 
 /** Where the first byte of a blob stands: the number of a segment, and an offset in its file. Both fit in 32 bits. */
 export interface PackPlace {
@@ -41,3 +41,16 @@ export interface ListedRecord {
 
 /** Takes the records one by one. It must not throw: a record that it does not want is passed over. */
 export type OnRecord = (record: ListedRecord) => void;
+
+/** A record to be filled in. */
+export function blankRecord(): { -readonly [Key in keyof ListedRecord]: ListedRecord[Key] } {
+  return {
+    isTombstone: false,
+    fn: SHA256,
+    bytes: Buffer.alloc(0),
+    hashStart: 0,
+    sizeBytes: 0,
+    segment: 0,
+    offset: 0,
+  };
+}

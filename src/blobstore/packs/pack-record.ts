@@ -1,5 +1,4 @@
-import type { DigestFunction } from '../../digest/digest-function.js';
-import { digestFunctions } from '../../digest/digest-function.js';
+import { type DigestFunction, SHA256, digestFunctions } from '../../digest/digest-function.js';
 import { crc32 } from './crc32.js';
 import type { PackPlace } from './pack-place.js';
 
@@ -26,11 +25,19 @@ export const alignment = 8;
 /** What stands in front of the raw hash. */
 export const headerBytes = 24;
 
+/** What header and raw hash take at the most. */
+export const maxHeadBytes = headerBytes + Math.max(...digestFunctions.map((fn) => fn.hexLength / 2));
+
 const kinds = { blob: 1, tombstone: 2 } as const;
 
-const functionsByValue: readonly (DigestFunction | undefined)[] = Array.from({ length: 256 }, (_, value) =>
+const functionsByValue = Array.from({ length: 256 }, (_, value) =>
   digestFunctions.find((fn) => (fn.value as number) === value),
 );
+
+/** The digest function with this number in the protocol. */
+export function functionOf(value: number | undefined): DigestFunction | undefined {
+  return functionsByValue[value ?? 0];
+}
 
 /** How many bytes a blob takes in a segment, all in all. */
 export function packedBytes(fn: DigestFunction, sizeBytes: number): number {
@@ -95,16 +102,21 @@ export interface DecodedHeader {
   headLength: number;
 }
 
+/** A header to be filled in. */
+export function blankHeader(): DecodedHeader {
+  return { isTombstone: false, fn: SHA256, sizeBytes: 0, targetSegment: 0, targetOffset: 0, headLength: 0 };
+}
+
 /**
  * Reads the header at `start` of `bytes` into `into`. Returns false if there is none that proves itself, and also if
  * `bytes` ends before header and hash do.
  */
 export function decodeHeader(bytes: Buffer, start: number, position: RecordPosition, into: DecodedHeader): boolean {
   if (start + headerBytes > bytes.length || bytes.readUInt32LE(start) !== magicNumber) return false;
-  const fn = functionsByValue[bytes[start + 9] ?? 0];
+  const fn = functionOf(bytes[start + 9]);
   const hashLength = bytes[start + 10] ?? 0;
   const end = start + headerBytes + hashLength;
-  if (!fn || hashLength * 2 !== fn.hexLength || end > bytes.length) return false;
+  if (fn?.hexLength !== hashLength * 2 || end > bytes.length) return false;
   if (crc32(bytes, start + 8, end, seedOf(position)) !== bytes.readUInt32LE(start + 4)) return false;
   into.isTombstone = bytes[start + 8] === kinds.tombstone;
   into.fn = fn;
