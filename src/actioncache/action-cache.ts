@@ -6,8 +6,11 @@ export interface ActionCache {
   /** Returns the result, or `undefined` on a miss. Trouble with the store behind it is thrown, never told as a miss. */
   get(actionDigest: Digest, signal?: AbortSignal): Promise<reapi.ActionResult | undefined>;
 
-  /** Stores a result in place of any other. Durable, where the store is, when it resolves. */
-  update(actionDigest: Digest, result: reapi.ActionResult, signal?: AbortSignal): Promise<void>;
+  /**
+   * Stores a result in place of any other, and returns what is stored, which may be put in another form (AC-4). Durable,
+   * where the store is, when it resolves.
+   */
+  update(actionDigest: Digest, result: reapi.ActionResult, signal?: AbortSignal): Promise<reapi.ActionResult>;
 
   /** Forgets a result; an absent one is ignored. */
   delete(actionDigest: Digest, signal?: AbortSignal): Promise<void>;

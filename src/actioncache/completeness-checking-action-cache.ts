@@ -41,9 +41,9 @@ export class CompletenessCheckingActionCache implements ActionCache {
     return undefined;
   }
 
-  async update(actionDigest: Digest, result: reapi.ActionResult, signal?: AbortSignal): Promise<void> {
+  async update(actionDigest: Digest, result: reapi.ActionResult, signal?: AbortSignal): Promise<reapi.ActionResult> {
     const stored = await storeInlineBytes(result, { blobs: this.#blobs, fn: actionDigest.function }, signal);
-    await this.#inner.update(actionDigest, stored, signal);
+    return this.#inner.update(actionDigest, stored, signal);
   }
 
   delete(actionDigest: Digest, signal?: AbortSignal): Promise<void> {

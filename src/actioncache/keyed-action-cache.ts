@@ -29,9 +29,11 @@ export class KeyedActionCache implements ActionCache {
     }
   }
 
-  async update(actionDigest: Digest, result: reapi.ActionResult, signal?: AbortSignal): Promise<void> {
-    const bytes = reapi.ActionResult.encode(withWorker(result)).finish();
+  async update(actionDigest: Digest, result: reapi.ActionResult, signal?: AbortSignal): Promise<reapi.ActionResult> {
+    const stored = withWorker(result);
+    const bytes = reapi.ActionResult.encode(stored).finish();
     await this.#store.put(keyOf(actionDigest), bytes, {}, signal);
+    return stored;
   }
 
   async delete(actionDigest: Digest, signal?: AbortSignal): Promise<void> {

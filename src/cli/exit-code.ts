@@ -25,6 +25,7 @@ const byCode = new Map<Code, ExitCode>([
   [Code.InvalidArgument, ExitCode.Usage],
   [Code.OutOfRange, ExitCode.Usage],
   [Code.FailedPrecondition, ExitCode.Usage],
+  [Code.AlreadyExists, ExitCode.Usage],
   [Code.NotFound, ExitCode.NotFound],
   [Code.Unavailable, ExitCode.Unreachable],
   [Code.DeadlineExceeded, ExitCode.Unreachable],

@@ -24,9 +24,13 @@ export class RemoteActionCache implements ActionCache {
     }
   }
 
-  async update(actionDigest: Digest, actionResult: reapi.ActionResult, signal?: AbortSignal): Promise<void> {
+  async update(
+    actionDigest: Digest,
+    actionResult: reapi.ActionResult,
+    signal?: AbortSignal,
+  ): Promise<reapi.ActionResult> {
     const request = { ...this.#requestFor(actionDigest), actionResult };
-    await callUnary(this.#remote, methods.updateActionResult, request, signal);
+    return callUnary(this.#remote, methods.updateActionResult, request, signal);
   }
 
   /** Rejects: the protocol has no such call. */

@@ -22,11 +22,44 @@ const s3ActionCache = tagged('s3action-cache', {
   ...cachePolicy,
 }).refine(hasBothKeysOrNone, bothKeys);
 
+const simpleActionCaches = [storedActionCache, tagged('remote-action-cache', remote), s3ActionCache] as const;
+
 /** The tags that stand for an instance's action cache. */
-export const actionCaches = [storedActionCache, tagged('remote-action-cache', remote), s3ActionCache] as const;
+export const actionCaches = [
+  ...simpleActionCaches,
+  tagged('write-once-action-cache', { actionCache: z.discriminatedUnion('type', simpleActionCaches) }),
+] as const;
+
+const types = new Set<string>(actionCaches.map(({ shape }) => shape.type.value));
 
 /** Any action cache. */
 export const actionCache = z.discriminatedUnion('type', actionCaches);
 
 /** Where action results live. */
 export type ActionCacheConfig = z.infer<typeof actionCache>;
+
+/** Whether a tag stands for an action cache. */
+export function isActionCacheTag(type: string): boolean {
+  return types.has(type);
+}
+
+/** What an action cache takes, and from whom. */
+export interface ActionCachePolicy {
+  /** Whether clients may write it. */
+  readonly allowUpdates: boolean;
+  /** Whether results of actions that failed are kept. */
+  readonly cacheFailedActions: boolean;
+}
+
+/** The policy of an action cache. A remote one has its own: clients are sent on to it, failures are not. */
+export function policyOf(config: ActionCacheConfig): ActionCachePolicy {
+  switch (config.type) {
+    case 'write-once-action-cache':
+      return policyOf(config.actionCache);
+    case 'remote-action-cache':
+      return { allowUpdates: true, cacheFailedActions: false };
+    case 'action-cache':
+    case 's3action-cache':
+      return config;
+  }
+}

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { actionCaches } from './action-cache-config.js';
+import { actionCaches, isActionCacheTag } from './action-cache-config.js';
 import { assetCache, referenceCache } from './asset-config.js';
 import { endpoint } from './endpoint-config.js';
 import { execution } from './execution-config.js';
@@ -38,7 +38,7 @@ const services = z
 
 /** Two tags that stand for one service. */
 function kindOf({ type }: Service): string {
-  return type === 'remote-action-cache' || type === 's3action-cache' ? 'action-cache' : type;
+  return isActionCacheTag(type) ? 'action-cache' : type;
 }
 
 /** Lists of anchors; what stands in them counts where it is used. */

@@ -1,3 +1,4 @@
+import { policyOf } from '../config/action-cache-config.js';
 import type { ExecutionConfig } from '../config/execution-config.js';
 import type { SchedulerOptions } from '../scheduler/scheduler-options.js';
 import { Scheduler } from '../scheduler/scheduler.js';
@@ -28,8 +29,7 @@ function schedulerOptionsOf(config: ExecutionConfig): SchedulerOptions {
   const { propertyKeys, actionCache, botSessionKeepaliveTimeout, maxExecutionTimeout, maxQueueTime } = config;
   return {
     propertyKeys,
-    cacheFailedActions:
-      actionCache !== undefined && 'cacheFailedActions' in actionCache && actionCache.cacheFailedActions,
+    cacheFailedActions: actionCache !== undefined && policyOf(actionCache).cacheFailedActions,
     ...(botSessionKeepaliveTimeout !== undefined && { keepaliveMs: botSessionKeepaliveTimeout * 1000 }),
     ...(maxExecutionTimeout !== undefined && { maxExecutionTimeoutMs: maxExecutionTimeout * 1000 }),
     ...(maxQueueTime !== undefined && { maxQueueTimeMs: maxQueueTime * 1000 }),

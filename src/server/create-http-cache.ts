@@ -1,3 +1,4 @@
+import { policyOf } from '../config/action-cache-config.js';
 import type { HttpCacheConfig } from '../config/endpoint-config.js';
 import { HttpCache } from '../http/http-cache.js';
 import type { HttpHandler } from '../http/http-exchange.js';
@@ -14,8 +15,7 @@ export async function createHttpCache(config: HttpCacheConfig, composition: Comp
     keys: await createKeyedStore(config, composition),
     ...(actionCache && { actionCache: await createActionCache(actionCache, composition) }),
     allowsUpdates: allowUpdates,
-    allowsResultUpdates:
-      allowUpdates && (actionCache?.type === 'remote-action-cache' || actionCache?.allowUpdates === true),
+    allowsResultUpdates: allowUpdates && actionCache !== undefined && policyOf(actionCache).allowUpdates,
     maxValueBytes: maxSize,
   });
   return (request) => cache.handle(request);

@@ -1,3 +1,4 @@
+import { policyOf } from '../config/action-cache-config.js';
 import { type InstanceConfig, type ServerConfig, anyInstanceName } from '../config/server-config.js';
 import { checkInstanceName } from '../digest/instance-name.js';
 import { type Instance, InstanceRegistry } from '../services/instance-registry.js';
@@ -37,9 +38,10 @@ async function createPart(service: InstanceConfig['services'][number], compositi
     case 'action-cache':
     case 's3action-cache':
     case 'remote-action-cache':
+    case 'write-once-action-cache':
       return {
         actionCache: await createActionCache(service, composition),
-        allowsActionCacheUpdates: service.type === 'remote-action-cache' || service.allowUpdates,
+        allowsActionCacheUpdates: policyOf(service).allowUpdates,
       };
     case 'asset-cache':
       return { assets: await createAssets(service, composition) };

@@ -1,3 +1,4 @@
+import { isActionCacheTag } from '../config/action-cache-config.js';
 import type { ServerConfig } from '../config/server-config.js';
 import { serviceNames } from '../proto/wire-names.js';
 import { ActionCacheService } from '../services/action-cache-service.js';
@@ -23,7 +24,7 @@ export function createServices(config: ServerConfig, registry: InstanceRegistry)
     [serviceNames.capabilities]: new CapabilitiesService(registry),
     ...(has('cas') && { [serviceNames.cas]: new ContentAddressableStorageService(registry) }),
     ...(has('bytestream') && { [serviceNames.byteStream]: new ByteStreamService(registry) }),
-    ...(has('action-cache', 's3action-cache', 'remote-action-cache') && {
+    ...([...wanted].some(isActionCacheTag) && {
       [serviceNames.actionCache]: new ActionCacheService(registry),
     }),
     ...(has('asset-cache') && {

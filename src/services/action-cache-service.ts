@@ -1,4 +1,4 @@
-import { detachInlineBytes, referencesOf, withWorker } from '../actioncache/action-result.js';
+import { detachInlineBytes, referencesOf } from '../actioncache/action-result.js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { Digest } from '../digest/digest.js';
@@ -45,11 +45,9 @@ export class ActionCacheService {
     }
     const actionDigest = actionDigestOf(request);
     if (!actionResult) throw new StatusError(Code.InvalidArgument, 'action_result is not set');
-    // The bytes are put into the CAS by the cache; the client is told what is stored (AC-4).
-    const { result } = detachInlineBytes(actionResult, actionDigest.function);
-    referencesOf(result, actionDigest.function);
-    await cache.update(actionDigest, reapi.ActionResult.create(actionResult), signal);
-    return withWorker(result);
+    // Checked here, for what does not pass is the client's mistake; the bytes are put into the CAS by the cache.
+    referencesOf(detachInlineBytes(actionResult, actionDigest.function).result, actionDigest.function);
+    return cache.update(actionDigest, reapi.ActionResult.create(actionResult), signal);
   }
 }
 

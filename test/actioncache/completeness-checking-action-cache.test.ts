@@ -40,7 +40,7 @@ describe('CompletenessCheckingActionCache', () => {
     assert.equal(failure, undefined);
     return digest;
   };
-  const store = (result: reapi.ActionResult.$Properties): Promise<void> =>
+  const store = (result: reapi.ActionResult.$Properties): Promise<reapi.ActionResult> =>
     cache.update(action, reapi.ActionResult.create(result));
   const isMiss = async (): Promise<void> => {
     assert.equal(await cache.get(action), undefined);

@@ -80,6 +80,14 @@ describe('ActionCacheService', () => {
     assert.equal(found.executionMetadata?.worker, stored.executionMetadata?.worker);
   });
 
+  it('asks for neither the Action nor its Command, which clients upload for themselves (AC-6)', async () => {
+    assert.deepEqual(await blobs.findMissing([action]), [action]);
+
+    await update({ exitCode: 0 });
+
+    assert.equal((await get()).exitCode, 0);
+  });
+
   it('answers NOT_FOUND once an output has gone (AC-2)', async () => {
     const digest = await put('output');
     await update({ outputFiles: [{ path: 'out', digest }] });

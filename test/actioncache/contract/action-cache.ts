@@ -4,8 +4,20 @@ import { Digest } from '../../../src/digest/digest.js';
 import { SHA1 } from '../../../src/digest/digest-function.js';
 import { reapi } from '../../../src/proto/index.js';
 
+/** In what an {@link ActionCache} may differ from others. */
+interface Peculiarities {
+  /** Whether a later result takes the place of the first. @defaultValue true */
+  readonly isReplacing?: boolean;
+  /** Whether results of failed actions are kept. @defaultValue true */
+  readonly keepsFailures?: boolean;
+}
+
 /** What every {@link ActionCache} promises. Each implementation runs all of it. */
-export function describeActionCache(name: string, create: () => Promise<ActionCache> | ActionCache): void {
+export function describeActionCache(
+  name: string,
+  create: () => Promise<ActionCache> | ActionCache,
+  { isReplacing = true, keepsFailures = true }: Peculiarities = {},
+): void {
   describe(`${name} as an ActionCache`, () => {
     const action = Digest.of(Buffer.from('an action'));
     let cache: ActionCache;
@@ -14,26 +26,38 @@ export function describeActionCache(name: string, create: () => Promise<ActionCa
       cache = await create();
     });
 
-    const result = (exitCode: number): reapi.ActionResult =>
-      reapi.ActionResult.create({ exitCode, executionMetadata: { worker: 'worker' } });
+    const result = (target: string): reapi.ActionResult =>
+      reapi.ActionResult.create({
+        outputSymlinks: [{ path: 'link', target }],
+        executionMetadata: { worker: 'worker' },
+      });
+    const targetOf = (found: reapi.ActionResult | undefined): unknown => found?.outputSymlinks[0]?.target;
 
     it('has no result until one is stored', async () => {
       assert.equal(await cache.get(action), undefined);
 
-      await cache.update(action, result(7));
+      await cache.update(action, result('a'));
 
-      assert.equal((await cache.get(action))?.exitCode, 7);
+      assert.equal(targetOf(await cache.get(action)), 'a');
     });
 
-    it('lets the last write win (AC-5)', async () => {
-      await cache.update(action, result(1));
-      await cache.update(action, result(2));
+    if (isReplacing) {
+      it('lets the last write win (AC-5)', async () => {
+        await cache.update(action, result('a'));
+        await cache.update(action, result('b'));
 
-      assert.equal((await cache.get(action))?.exitCode, 2);
+        assert.equal(targetOf(await cache.get(action)), 'b');
+      });
+    }
+
+    it('returns what it stores (AC-4)', async () => {
+      const stored = await cache.update(action, result('a'));
+
+      assert.deepEqual(stored.toJSON(), (await cache.get(action))?.toJSON());
     });
 
     it('tells actions apart by function, hash and size (AC-1)', async () => {
-      await cache.update(action, result(1));
+      await cache.update(action, result('a'));
 
       assert.equal(await cache.get(Digest.of(Buffer.from('an action'), SHA1)), undefined);
       assert.equal(await cache.get(Digest.from(action.hash, action.sizeBytes + 1)), undefined);
@@ -41,7 +65,7 @@ export function describeActionCache(name: string, create: () => Promise<ActionCa
 
     it('keeps every part of a result', async () => {
       const full = reapi.ActionResult.create({
-        exitCode: 3,
+        exitCode: keepsFailures ? 3 : 0,
         outputFileSymlinks: [{ path: 'old', target: 'file' }],
         outputSymlinks: [{ path: 'new', target: '../x' }],
         executionMetadata: { worker: 'w', queuedTimestamp: { seconds: 5, nanos: 6 } },
@@ -60,7 +84,7 @@ export function describeActionCache(name: string, create: () => Promise<ActionCa
     });
 
     it('forgets a deleted result, and ignores an absent one', async () => {
-      await cache.update(action, result(1));
+      await cache.update(action, result('a'));
 
       await cache.delete(action);
       await cache.delete(action);
