@@ -7,7 +7,7 @@ import type { Asset, AssetContent, AssetKind, Qualifier } from './asset.js';
 import { assetKey, qualifierSetsKey } from './asset-key.js';
 import type { AssetQuery, AssetSource } from './asset-source.js';
 import { assertWhole, faultOfContent } from './content-check.js';
-import { NamedValues } from './named-values.js';
+import { NamedValues, type ValueReader } from './named-values.js';
 import { includesQualifiers } from './qualifiers.js';
 import { decodeAsset, decodeQualifierSets, encodeAsset, encodeQualifierSets } from './stored-asset.js';
 
@@ -39,13 +39,11 @@ export class AssetStore implements AssetSource {
   readonly #values: NamedValues;
   readonly #blobs: BlobStore;
   readonly #clock: Clock;
-  readonly #logger: Logger;
 
   constructor({ values, blobs, clock = systemClock, logger = silentLogger }: AssetStoreOptions) {
     this.#values = new NamedValues(values, logger);
     this.#blobs = blobs;
     this.#clock = clock;
-    this.#logger = logger;
   }
 
   async find(query: AssetQuery, signal?: AbortSignal): Promise<Asset | undefined> {
@@ -53,8 +51,7 @@ export class AssetStore implements AssetSource {
     for (const uri of uris) {
       const exact = await this.#findOne(query, uri, qualifiers, signal);
       if (exact) return exact;
-      const sets = await this.#values.get(qualifierSetsKey(kind, uri), decodeQualifierSets, signal);
-      for (const set of sets?.value ?? []) {
+      for (const set of await this.#qualifierSets(kind, uri, signal)) {
         if (set.length === qualifiers.length || !includesQualifiers(set, qualifiers)) continue;
         const found = await this.#findOne(query, uri, set, signal);
         if (found) return found;
@@ -89,14 +86,19 @@ export class AssetStore implements AssetSource {
     qualifiers: readonly Qualifier[],
     signal?: AbortSignal,
   ): Promise<Asset | undefined> {
-    const key = assetKey(query.kind, uri, qualifiers);
-    const found = await this.#values.get(key, (bytes) => decodeAsset(query.kind, bytes), signal);
-    if (!found || !isWanted(found.value, query)) return undefined;
-    const fault = await faultOfContent(this.#blobs, contentOf(found.value), signal);
-    if (fault === undefined) return found.value;
-    this.#logger.info({ uri, fault }, 'An asset that is no longer complete is dropped');
-    await this.#values.drop(key, found.bytes, signal);
-    return undefined;
+    const reader: ValueReader<Asset> = {
+      decode: (bytes) => decodeAsset(query.kind, bytes),
+      // What is not wanted need not be whole.
+      faultOf: async (asset) =>
+        isWanted(asset, query) ? faultOfContent(this.#blobs, contentOf(asset), signal) : undefined,
+    };
+    const asset = await this.#values.get(assetKey(query.kind, uri, qualifiers), reader, signal);
+    return asset && isWanted(asset, query) ? asset : undefined;
+  }
+
+  async #qualifierSets(kind: AssetKind, uri: string, signal?: AbortSignal): Promise<readonly (readonly Qualifier[])[]> {
+    const reader = { decode: decodeQualifierSets, faultOf: async () => undefined };
+    return (await this.#values.get(qualifierSetsKey(kind, uri), reader, signal)) ?? [];
   }
 
   async #rememberSet(

@@ -1,16 +1,20 @@
 import { KeyedMutex } from '../common/keyed-mutex.js';
 import { type Logger, silentLogger } from '../common/logger.js';
+import { StatusError } from '../common/status-error.js';
 import type { KeyedStore, PutOptions } from '../keyedstore/keyed-store.js';
 
-/** A value that was found, and the very bytes that it was read from. */
-export interface FoundValue<Value> {
-  readonly value: Value;
-  readonly bytes: Buffer;
+/** How a value is understood. */
+export interface ValueReader<Value> {
+  /** Throws for bytes that are none. */
+  decode(bytes: Uint8Array): Value;
+
+  /** Says what is wrong with a value, or nothing. */
+  faultOf(value: Value): Promise<string | undefined>;
 }
 
 /**
- * Values of a KeyedStore that somebody may replace while somebody else finds fault with them. A value is dropped only as
- * long as it is the one that was looked at; changes by other servers are not guarded against.
+ * Values of a KeyedStore that go when they are found faulty. Somebody may mend or replace a value just then: it is looked at
+ * once more while nobody of this process can change it. Changes by other servers are not guarded against.
  */
 export class NamedValues {
   readonly #store: KeyedStore;
@@ -22,21 +26,18 @@ export class NamedValues {
     this.#logger = logger;
   }
 
-  /** A value that does not decode is dropped, and counts as absent. */
-  async get<Value>(
-    key: string,
-    decode: (bytes: Buffer) => Value,
-    signal?: AbortSignal,
-  ): Promise<FoundValue<Value> | undefined> {
-    const bytes = await this.#store.get(key, signal);
-    if (!bytes) return undefined;
-    try {
-      return { value: decode(bytes), bytes };
-    } catch (err) {
-      this.#logger.error({ err, key }, 'A stored name does not decode and is dropped');
-      await this.drop(key, bytes, signal);
+  /** Returns a value without fault. Another is dropped, and counts as absent. */
+  async get<Value>(key: string, reader: ValueReader<Value>, signal?: AbortSignal): Promise<Value | undefined> {
+    const { value, fault } = await this.#look(key, reader, signal);
+    if (fault === undefined) return value;
+    const dropFaulty = async (): Promise<Value | undefined> => {
+      const now = await this.#look(key, reader, signal);
+      if (now.fault === undefined) return now.value;
+      this.#logger.info({ key, fault: now.fault }, 'A name whose content is not whole is dropped');
+      await this.#store.delete(key, signal);
       return undefined;
-    }
+    };
+    return this.#changes.exclusive(key, dropFaulty, signal);
   }
 
   /** Stores a value in place of any other. */
@@ -44,7 +45,7 @@ export class NamedValues {
     await this.#changes.exclusive(key, () => this.#store.put(key, value, options, signal), signal);
   }
 
-  /** Replaces a value by what `change` makes of it; concurrent calls follow each other. */
+  /** Replaces a value by what `change` makes of it, unless that is nothing; concurrent calls follow each other. */
   async update(
     key: string,
     change: (bytes: Buffer | undefined) => Uint8Array | undefined,
@@ -62,12 +63,19 @@ export class NamedValues {
     await this.#changes.exclusive(key, () => this.#store.delete(key, signal), signal);
   }
 
-  /** Forgets a value unless it has been replaced since `bytes` were read. */
-  async drop(key: string, bytes: Buffer, signal?: AbortSignal): Promise<void> {
-    const removeSame = async (): Promise<void> => {
-      const now = await this.#store.get(key, signal);
-      if (now?.equals(bytes)) await this.#store.delete(key, signal);
-    };
-    await this.#changes.exclusive(key, removeSame, signal);
+  async #look<Value>(
+    key: string,
+    reader: ValueReader<Value>,
+    signal?: AbortSignal,
+  ): Promise<{ readonly value?: Value; readonly fault?: string | undefined }> {
+    const bytes = await this.#store.get(key, signal);
+    if (!bytes) return {};
+    let value: Value;
+    try {
+      value = reader.decode(bytes);
+    } catch (reason) {
+      return { fault: StatusError.from(reason).message };
+    }
+    return { value, fault: await reader.faultOf(value) };
   }
 }

@@ -24,23 +24,19 @@ export interface ReferenceStoreOptions {
 export class ReferenceStore {
   readonly #values: NamedValues;
   readonly #blobs: BlobStore;
-  readonly #logger: Logger;
 
   constructor({ values, blobs, logger = silentLogger }: ReferenceStoreOptions) {
     this.#values = new NamedValues(values, logger);
     this.#blobs = blobs;
-    this.#logger = logger;
   }
 
   /** Returns the root Directory, or `undefined` if there is none or not all of the tree. */
   async get(key: string, signal?: AbortSignal): Promise<Digest | undefined> {
-    const found = await this.#values.get(storedKey(key), decodeDigest, signal);
-    if (!found) return undefined;
-    const fault = await faultOfContent(this.#blobs, { blobs: [], roots: [found.value] }, signal);
-    if (fault === undefined) return found.value;
-    this.#logger.info({ key, fault }, 'A reference to a tree that is no longer complete is dropped');
-    await this.#values.drop(storedKey(key), found.bytes, signal);
-    return undefined;
+    const reader = {
+      decode: decodeDigest,
+      faultOf: (root: Digest) => faultOfContent(this.#blobs, { blobs: [], roots: [root] }, signal),
+    };
+    return this.#values.get(storedKey(key), reader, signal);
   }
 
   /**
@@ -59,7 +55,7 @@ function storedKey(key: string): string {
 }
 
 /** The function is not stored with it: requests cannot name one either. */
-function decodeDigest(bytes: Buffer): Digest {
+function decodeDigest(bytes: Uint8Array): Digest {
   const message = decodeMessage('a Digest', reapi.Digest, bytes);
   return Digest.fromProto(message, digestFunctionOf(0, message.hash));
 }
