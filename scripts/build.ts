@@ -25,6 +25,7 @@ const external = [
   'execa',
   'ioredis',
   'knex',
+  'pg',
   'pino',
   'sqlite3',
 ];

@@ -1,12 +1,13 @@
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import type { Database, Sql } from './database.js';
+import type { Dialect } from './dialect.js';
 
 /** One step of a schema. A published one never changes: what is wrong with it is mended by the next. */
 export interface Migration {
   /** What it makes or changes, for whoever reads the table of versions. */
   readonly name: string;
-  up(sql: Sql): Promise<void>;
+  up(sql: Sql, dialect: Dialect): Promise<void>;
 }
 
 /** The schema of one component that keeps tables in a database: version n is reached by the first n migrations. */
@@ -24,7 +25,8 @@ export interface MigrateOptions {
 const versions = 'bgd_schema_versions';
 
 /**
- * Brings the tables of a component to the version that this program knows, all steps in one transaction. Throws
+ * Brings the tables of a component to the version that this program knows, all steps in one transaction; of several servers that start at once
+ * one does it. Throws
  * FAILED_PRECONDITION for a newer schema, for an older one without `automigrate`, and for tables of somebody else.
  */
 export async function migrate(
@@ -33,21 +35,23 @@ export async function migrate(
   { automigrate = true }: MigrateOptions = {},
 ): Promise<void> {
   const { component, migrations } = schema;
+  const { dialect } = database;
   await database.transaction(async (sql) => {
-    const found = await currentVersion(sql, component);
-    if (found > migrations.length) throw tooNew(schema, found);
+    await dialect.lockSchema(sql);
+    const found = await currentVersion(sql, component, dialect);
+    if (found > migrations.length) throw tooNew(schema, found, dialect);
     if (found > 0 && found < migrations.length && !automigrate) throw tooOld(schema, found);
     for (const [index, step] of migrations.entries()) {
       if (index < found) continue;
-      await step.up(sql);
+      await step.up(sql, dialect);
       await sql(versions).insert({ component, version: index + 1, name: step.name, applied_at_ms: Date.now() });
     }
   });
 }
 
-async function currentVersion(sql: Sql, component: string): Promise<number> {
+async function currentVersion(sql: Sql, component: string, dialect: Dialect): Promise<number> {
   if (!(await sql.schema.hasTable(versions))) {
-    await refuseStrangers(sql);
+    await refuseStrangers(sql, dialect);
     await sql.schema.createTable(versions, (table) => {
       table.text('component').notNullable();
       table.integer('version').notNullable();
@@ -61,27 +65,26 @@ async function currentVersion(sql: Sql, component: string): Promise<number> {
 }
 
 /** A database with tables, none of which is ours, was meant for another program. */
-async function refuseStrangers(sql: Sql): Promise<void> {
-  const tables = await sql('sqlite_master').where({ type: 'table' }).whereNot('name', 'like', 'sqlite_%');
-  const names = new Set(tables.map(({ name }: { name: string }) => name));
+async function refuseStrangers(sql: Sql, { tables, anotherPlace }: Dialect): Promise<void> {
+  const names = new Set(await tables(sql));
   if (names.size === 0) return;
   if (names.has('alembic_version') || names.has('platform_requirements')) {
     throw new StatusError(
       Code.FailedPrecondition,
-      "The database holds BuildGrid's own tables, which bgd does not read: name a new file; finished jobs are not carried over, the CAS and its blobs are",
+      `The database holds BuildGrid's own tables, which bgd does not read: name ${anotherPlace}; finished jobs are not carried over, the CAS and its blobs are`,
     );
   }
   const found = [...names].slice(0, 3).join(', ');
   throw new StatusError(
     Code.FailedPrecondition,
-    `The database holds tables of another program (${found}): name a new file`,
+    `The database holds tables of another program (${found}): name ${anotherPlace}`,
   );
 }
 
-function tooNew({ component, migrations }: Schema, found: number): StatusError {
+function tooNew({ component, migrations }: Schema, found: number, { anotherPlace }: Dialect): StatusError {
   return new StatusError(
     Code.FailedPrecondition,
-    `The database has version ${found} of the ${component} schema, and this bgd knows ${migrations.length}: it was written by a newer bgd; use that one, or a new file`,
+    `The database has version ${found} of the ${component} schema, and this bgd knows ${migrations.length}: it was written by a newer bgd; use that one, or ${anotherPlace}`,
   );
 }
 

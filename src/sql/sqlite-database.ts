@@ -6,6 +6,7 @@ import { StatusError, errnoOf } from '../common/status-error.js';
 import type { SqliteLocation } from './connection-string.js';
 import type { Database, Sql } from './database.js';
 import { GroupCommit } from './group-commit.js';
+import { sqliteDialect } from './sqlite-dialect.js';
 import { sqliteError } from './sqlite-error.js';
 
 /** The one thing that the driver's connection is used for outside of knex. */
@@ -37,6 +38,7 @@ export interface SqliteDatabaseOptions extends SqliteLocation {
  * used: they overtake what is queued before them, and escape a transaction.
  */
 export class SqliteDatabase implements Database {
+  readonly dialect = sqliteDialect;
   readonly #sql: Sql;
   readonly #changes: GroupCommit;
   #isClosed = false;
@@ -62,6 +64,8 @@ export class SqliteDatabase implements Database {
       client: 'sqlite3',
       connection: { filename: path },
       useNullAsDefault: true,
+      // Lists of thousands of digests have no place in the text of an error.
+      compileSqlOnError: false,
       pool: { min: 1, max: 1, afterCreate: preparation(busyTimeoutMs) },
       log: { warn: () => undefined, deprecate: () => undefined },
     });
@@ -84,6 +88,11 @@ export class SqliteDatabase implements Database {
     } catch (reason) {
       throw sqliteError(reason);
     }
+  }
+
+  /** A transaction of its own would wait for the disk once more. */
+  statement<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.transaction(work);
   }
 
   /** Closes when what was begun is done. */

@@ -1,0 +1,39 @@
+import type { Knex } from 'knex';
+
+/** A column of a list that a statement is given. */
+export type ListColumn = readonly string[] | readonly number[];
+
+/** A list as part of a statement: what stands after FROM, named `list`, and what its question marks stand for. */
+export interface ListOfRows {
+  readonly from: string;
+  readonly bindings: readonly unknown[];
+}
+
+/**
+ * What databases say differently. Whatever they say alike stands in the statements of the stores themselves: upserts,
+ * RETURNING, windows, indexes over a part of a table.
+ */
+export interface Dialect {
+  readonly name: 'sqlite' | 'postgresql';
+  /** Names what a person is to use instead of a database that does not do. */
+  readonly anotherPlace: string;
+  /** The type of a column of bytes. */
+  readonly bytesType: string;
+  /** The type of a column of texts that are compared byte by byte. */
+  readonly keyType: string;
+  /** The database's clock, in milliseconds since the epoch: the same moment everywhere in one statement. */
+  readonly nowMs: string;
+  /** Ends a SELECT of rows that are about to be changed; with an ORDER BY no two changes wait for each other in a ring. */
+  readonly lockRows: string;
+  /** As {@link lockRows}, but leaves out rows that somebody else has locked. */
+  readonly lockFreeRows: string;
+
+  /** A list of rows, given by its columns, all of one length. It is one parameter a column, however long it is. */
+  readonly listOf: (columns: Readonly<Record<string, ListColumn>>) => ListOfRows;
+
+  /** Names the tables that are there, the database's own left out. */
+  readonly tables: (sql: Knex) => Promise<readonly string[]>;
+
+  /** Lets one transaction after the other change the schema, also of different processes. */
+  readonly lockSchema: (sql: Knex) => Promise<void>;
+}
