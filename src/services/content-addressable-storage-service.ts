@@ -6,10 +6,12 @@ import { StatusError } from '../common/status-error.js';
 import { WeightedSemaphore } from '../common/weighted-semaphore.js';
 import { Digest, type DigestMessage } from '../digest/digest.js';
 import { digestFunctionOf } from '../digest/digest-function.js';
+import { decodeMessage } from '../proto/any.js';
 import { reapi } from '../proto/index.js';
 import { statusMessageOf } from '../proto/status.js';
 import { blobOfEntry, readEntry } from './batch-entries.js';
 import type { CallContext } from './call-context.js';
+import { findMissingInBytes } from './find-missing-bytes.js';
 import type { InstanceRegistry } from './instance-registry.js';
 import {
   batchEntryOverheadBytes,
@@ -35,6 +37,13 @@ export class ContentAddressableStorageService {
   readonly #bytesInFlight: WeightedSemaphore;
   readonly #zstd: ZstdCodec;
 
+  /** Builds ask for thousands of digests, most of which are there. */
+  readonly raw = {
+    findMissingBlobs: (request: Buffer, context: CallContext): Uint8Array | Promise<Uint8Array> =>
+      findMissingInBytes(request, (instanceName) => this.#registry.blobs(instanceName).presence) ??
+      this.#findMissingDecoded(request, context),
+  };
+
   /** `bytesInFlight` bounds what all batches under way have in memory together (U4). */
   constructor(
     registry: InstanceRegistry,
@@ -57,11 +66,16 @@ export class ContentAddressableStorageService {
     return { missingBlobDigests: missing.map((digest) => digest.toProto()) };
   }
 
+  async #findMissingDecoded(request: Buffer, context: CallContext): Promise<Uint8Array> {
+    const decoded = decodeMessage('a FindMissingBlobsRequest', reapi.FindMissingBlobsRequest, request);
+    return reapi.FindMissingBlobsResponse.encode(await this.findMissingBlobs(decoded, context)).finish();
+  }
+
   async batchUpdateBlobs(
     { instanceName, requests, digestFunction }: reapi.BatchUpdateBlobsRequest,
     context: CallContext,
   ): Promise<reapi.BatchUpdateBlobsResponse.$Properties> {
-    const blobs = this.#registry.blobs(instanceName);
+    const blobs = this.#registry.writableBlobs(instanceName);
     const dataBytes = requests.reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
     const sizeBytes = Math.max(dataBytes, announcedBytes(requests.map(({ digest }) => digest)));
     await this.#admit(sizeBytes, requests.length, context);
@@ -103,7 +117,8 @@ export class ContentAddressableStorageService {
     { instanceName, blobDigest, digestFunction }: reapi.SplitBlobRequest,
     context: CallContext,
   ): Promise<reapi.SplitBlobResponse.$Properties> {
-    const blobs = this.#registry.blobs(instanceName);
+    // Chunks are blobs of their own.
+    const blobs = this.#registry.writableBlobs(instanceName);
     const digest = Digest.fromProto(blobDigest, digestFunctionOf(digestFunction, blobDigest?.hash));
     context.onTermination(await this.#bytesInFlight.acquire(splitMemoryBytes, context.signal));
     const chunks = await splitBlob(blobs, digest, context.signal);
@@ -114,7 +129,7 @@ export class ContentAddressableStorageService {
     { instanceName, blobDigest, chunkDigests, digestFunction }: reapi.SpliceBlobRequest,
     { signal }: CallContext,
   ): Promise<reapi.SpliceBlobResponse.$Properties> {
-    const blobs = this.#registry.blobs(instanceName);
+    const blobs = this.#registry.writableBlobs(instanceName);
     const fn = digestFunctionOf(digestFunction, blobDigest?.hash);
     const digest = Digest.fromProto(blobDigest, fn);
     const chunks = chunkDigests.map((chunk) => Digest.fromProto(chunk, fn));

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { Code } from '../../common/code.js';
 import { StatusError } from '../../common/status-error.js';
 import type { Digest } from '../../digest/digest.js';
+import type { BlobPresence } from '../blob-presence.js';
 import { type Blob, BlobNotFoundError, type BlobStore, type ByteRange, type WriteOutcome } from '../blob-store.js';
 import { checkSize, sizeMismatch } from '../check-size.js';
 import { resolveRange } from '../resolve-range.js';
@@ -18,6 +19,12 @@ export interface MemoryBlobStoreOptions {
  * findMissing reported as present, so it suits tests and caches in front of a durable store.
  */
 export class MemoryBlobStore implements BlobStore, MeasurableStore {
+  readonly presence: BlobPresence = {
+    touch: (fn, text, start, sizeBytes) => {
+      const hash = Buffer.from(text.buffer, text.byteOffset + start, fn.hexLength).toString('latin1');
+      return this.#blobs.get(`${fn.segment}/${hash}-${sizeBytes}`) !== undefined; // As Digest.key is made.
+    },
+  };
   readonly #maxBytes: number;
   readonly #blobs: LRUCache<string, Buffer>;
 

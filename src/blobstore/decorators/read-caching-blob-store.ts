@@ -5,6 +5,7 @@ import { OutageLog } from '../../common/outage-log.js';
 import { StatusError } from '../../common/status-error.js';
 import { TrailingCopy } from '../../common/trailing-copy.js';
 import type { Digest } from '../../digest/digest.js';
+import type { BlobPresence } from '../blob-presence.js';
 import type { Blob, BlobStore, ByteRange, WriteOutcome } from '../blob-store.js';
 import { resolveRange } from '../resolve-range.js';
 
@@ -29,6 +30,10 @@ export class ReadCachingBlobStore implements BlobStore {
     this.#cache = cache;
     this.#durable = durable;
     this.#outages = new OutageLog('the cache in front of a storage', logger);
+  }
+
+  get presence(): BlobPresence | undefined {
+    return this.#durable.presence;
   }
 
   findMissing(digests: readonly Digest[], signal?: AbortSignal): Promise<Digest[]> {

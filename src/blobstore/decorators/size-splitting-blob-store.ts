@@ -1,4 +1,5 @@
 import type { Digest } from '../../digest/digest.js';
+import type { BlobPresence } from '../blob-presence.js';
 import type { BlobStore } from '../blob-store.js';
 import { type Route, RoutingBlobStore } from './routing-blob-store.js';
 
@@ -13,6 +14,8 @@ export interface SizeSplit {
 
 /** Keeps small blobs in one store and large ones in another. With another threshold, blobs in between are not found again. */
 export class SizeSplittingBlobStore extends RoutingBlobStore {
+  /** Offered where both stores offer it. */
+  readonly presence: BlobPresence | undefined;
   readonly #small: Route;
   readonly #large: Route;
   readonly #thresholdBytes: number;
@@ -22,9 +25,17 @@ export class SizeSplittingBlobStore extends RoutingBlobStore {
     this.#small = { name: 'the storage of small blobs', store: small };
     this.#large = { name: 'the storage of large blobs', store: large };
     this.#thresholdBytes = thresholdBytes;
+    this.presence = small.presence && large.presence && bySize(small.presence, large.presence, thresholdBytes);
   }
 
   protected override routeOf({ sizeBytes }: Digest): Route {
     return sizeBytes <= this.#thresholdBytes ? this.#small : this.#large;
   }
+}
+
+function bySize(small: BlobPresence, large: BlobPresence, thresholdBytes: number): BlobPresence {
+  return {
+    touch: (fn, text, start, sizeBytes) =>
+      (sizeBytes <= thresholdBytes ? small : large).touch(fn, text, start, sizeBytes),
+  };
 }

@@ -4,7 +4,7 @@ import { type Logger, silentLogger } from '../../common/logger.js';
 import { StatusError } from '../../common/status-error.js';
 import { collectBytes } from '../../common/async-iteration.js';
 import type { Digest } from '../../digest/digest.js';
-import type { DigestFunction } from '../../digest/digest-function.js';
+import { isHashAt } from '../../digest/hash-text.js';
 import type { BlobPresence } from '../blob-presence.js';
 import { type Blob, BlobNotFoundError, type BlobStore, type ByteRange, type WriteOutcome } from '../blob-store.js';
 import { checkSize, sizeMismatch } from '../check-size.js';
@@ -123,15 +123,8 @@ export class VerifyingBlobStore implements BlobStore {
 function withEmptyBlob(presence: BlobPresence): BlobPresence {
   return {
     touch: (fn, text, start, sizeBytes) =>
-      sizeBytes === 0 ? isEmptyHash(fn, text, start) : presence.touch(fn, text, start, sizeBytes),
+      sizeBytes === 0 ? isHashAt(fn.emptyHash, text, start) : presence.touch(fn, text, start, sizeBytes),
   };
-}
-
-function isEmptyHash({ emptyHash }: DigestFunction, text: Uint8Array, start: number): boolean {
-  for (let index = 0; index < emptyHash.length; index += 1) {
-    if (text[start + index] !== emptyHash.charCodeAt(index)) return false;
-  }
-  return true;
 }
 
 /** Passes content on, and instead of ending throws INVALID_ARGUMENT if it was not the blob. */

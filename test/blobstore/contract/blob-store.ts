@@ -5,7 +5,7 @@ import { StatusError } from '../../../src/common/status-error.js';
 import { BlobNotFoundError, type BlobStore } from '../../../src/blobstore/blob-store.js';
 import { readBlob } from '../../../src/blobstore/read-blob.js';
 import { Digest } from '../../../src/digest/digest.js';
-import { SHA1, SHA512 } from '../../../src/digest/digest-function.js';
+import { SHA1, SHA256, SHA512 } from '../../../src/digest/digest-function.js';
 import { chunks } from '../../helpers/chunks.js';
 import { hasCode } from '../../helpers/has-code.js';
 
@@ -31,6 +31,21 @@ export function describeBlobStore(name: string, create: () => Promise<BlobStore>
 
       assert.deepEqual(await store.findMissing([hello, other]), [other]);
       assert.deepEqual(await store.findMissing([]), []);
+    });
+
+    it('says of a blob by itself what findMissing says, if it offers to (CAS-1)', async () => {
+      const { presence } = store;
+      if (!presence) return;
+      const text = Buffer.from(`..${hello.hash}..`);
+      assert.equal(presence.touch(SHA256, text, 2, 5), false);
+
+      await store.write(hello, chunks('hello'));
+
+      assert.equal(presence.touch(SHA256, text, 2, 5), true);
+      assert.equal(presence.touch(SHA256, text, 2, 6), false);
+      assert.equal(presence.touch(SHA256, text, 1, 5), false);
+      assert.equal(presence.touch(SHA1, text, 2, 5), false);
+      assert.equal(presence.touch(SHA256, Buffer.from(`..${hello.hash.toUpperCase()}`), 2, 5), false);
     });
 
     it('reads back what was written in pieces', async () => {

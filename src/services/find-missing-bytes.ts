@@ -1,0 +1,138 @@
+import type { BlobPresence } from '../blobstore/blob-presence.js';
+import { type DigestFunction, SHA256, digestFunctions } from '../digest/digest-function.js';
+import { isHashAt, isLowerHexAt } from '../digest/hash-text.js';
+
+/** Fields of `FindMissingBlobsRequest` and, within, of `Digest`: number and wire type. */
+const tags = { instanceName: 0x0a, blobDigest: 0x12, digestFunction: 0x18, hash: 0x0a, sizeBytes: 0x10 } as const;
+
+/** What a request says besides its digests. */
+interface Outline {
+  readonly instanceName: string;
+  readonly fn: DigestFunction;
+}
+
+/**
+ * Answers an encoded `FindMissingBlobsRequest` with an encoded response, making no object of a digest: asks `presenceOf` an
+ * instance for each where it stands, and copies those that are missing, each once (CAS-1).
+ *
+ * Returns `undefined` for a request that has anything unusual in it, be it wrong or only rare, and where there is nothing
+ * that knows in memory: such a request is to be decoded. Throws what `presenceOf` throws.
+ */
+export function findMissingInBytes(
+  request: Buffer,
+  presenceOf: (instanceName: string) => BlobPresence | undefined,
+): Buffer | undefined {
+  const outline = outlineOf(request);
+  const presence = outline && presenceOf(outline.instanceName);
+  if (!presence) return undefined;
+  const missing = new MissingDigests(request);
+  for (let start = 0; start < request.length;) {
+    const end = endOfField(request, start);
+    if (request[start] === tags.blobDigest) {
+      const isPresent = look(request, { start, end }, outline.fn, presence);
+      if (isPresent === undefined) return undefined;
+      if (!isPresent) missing.add(start, end);
+    }
+    start = end;
+  }
+  return missing.encoded();
+}
+
+/** Walks over the fields; `undefined` if one of them is not as it mostly is. */
+function outlineOf(request: Buffer): Outline | undefined {
+  let instanceName = '';
+  let functionValue = 0;
+  let hexLength = 0;
+  for (let start = 0, end = 0; start < request.length; start = end) {
+    end = endOfField(request, start);
+    if (end > request.length) return undefined;
+    const value = request.readUInt8(start + 1);
+    if (request[start] === tags.instanceName) instanceName = request.toString('latin1', start + 2, end);
+    else if (request[start] === tags.digestFunction) functionValue = value;
+    else if (hexLength === 0 && value > 1) hexLength = request.readUInt8(start + 3);
+  }
+  const fn = functionOf(functionValue, hexLength || SHA256.hexLength);
+  return fn && isPlain(instanceName) ? { instanceName, fn } : undefined;
+}
+
+/** DIG-4: what is not said is inferred from the length of the hash. */
+function functionOf(value: number, hexLength: number): DigestFunction | undefined {
+  return digestFunctions.find((each) =>
+    value === 0 ? !each.isNamedInResources && each.hexLength === hexLength : (each.value as number) === value,
+  );
+}
+
+function isPlain(text: string): boolean {
+  return /^[\x20-\x7e]*$/.test(text);
+}
+
+/** Where the field at `start` ends; beyond the message, if it is none of the three with a length or a value below 128. */
+function endOfField(request: Buffer, start: number): number {
+  const tag = request[start];
+  const value = request[start + 1] ?? 0xff;
+  if (value > 0x7f) return Infinity;
+  if (tag === tags.blobDigest || tag === tags.instanceName) return start + 2 + value;
+  return tag === tags.digestFunction ? start + 2 : Infinity;
+}
+
+/** Whether the digest in the field from `start` to `end` is there; `undefined` if it is not as it mostly is. */
+function look(
+  request: Buffer,
+  { start, end }: { readonly start: number; readonly end: number },
+  fn: DigestFunction,
+  presence: BlobPresence,
+): boolean | undefined {
+  const hashStart = start + 4;
+  const hashEnd = hashStart + fn.hexLength;
+  if (request[start + 2] !== tags.hash || request[start + 3] !== fn.hexLength || hashEnd > end) return undefined;
+  const sizeBytes = sizeBetween(request, hashEnd, end);
+  if (sizeBytes === undefined || (sizeBytes === 0) !== isHashAt(fn.emptyHash, request, hashStart)) return undefined;
+  if (presence.touch(fn, request, hashStart, sizeBytes)) return true;
+  return isLowerHexAt(request, hashStart, fn.hexLength) ? false : undefined;
+}
+
+/** The size that is all there is from `start` to `end`: left out, or encoded in the one way that is usual. */
+function sizeBetween(request: Buffer, start: number, end: number): number | undefined {
+  if (start === end) return 0;
+  if (request[start] !== tags.sizeBytes) return undefined;
+  let size = 0;
+  let unit = 1;
+  for (let index = start + 1; index < end; index += 1) {
+    const byte = request[index] ?? 0;
+    size += (byte & 0x7f) * unit;
+    unit *= 0x80;
+    const isLast = byte < 0x80;
+    // A last byte of 0 says nothing, except in a size of 0, which is left out.
+    if (isLast !== (index === end - 1) || byte === 0) return undefined;
+  }
+  return size > 0 && Number.isSafeInteger(size) ? size : undefined;
+}
+
+/** Gathers parts of a request: `blob_digests` there and `missing_blob_digests` in the response look the same. */
+class MissingDigests {
+  readonly #request: Buffer;
+  readonly #seen = new Set<string>();
+  /** Start and end of what is to be copied, in turn. */
+  readonly #bounds: number[] = [];
+
+  constructor(request: Buffer) {
+    this.#request = request;
+  }
+
+  /** Once for each digest. */
+  add(start: number, end: number): void {
+    const before = this.#seen.size;
+    if (this.#seen.add(this.#request.toString('latin1', start, end)).size === before) return;
+    if (this.#bounds.at(-1) === start) this.#bounds.pop();
+    else this.#bounds.push(start);
+    this.#bounds.push(end);
+  }
+
+  encoded(): Buffer {
+    const parts: Buffer[] = [];
+    for (let index = 0; index < this.#bounds.length; index += 2) {
+      parts.push(this.#request.subarray(this.#bounds[index], this.#bounds[index + 1]));
+    }
+    return parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
+  }
+}
