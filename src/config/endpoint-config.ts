@@ -21,6 +21,7 @@ const httpCache = tagged('http-cache', {
   actionCache: actionCache.optional(),
   ...keyedPlace,
   allowUpdates: z.boolean().default(true),
+  readOnly: z.boolean().default(false),
   maxSize: size.default(64 * 1024 * 1024),
 }).refine(hasOnePlace, onePlace);
 

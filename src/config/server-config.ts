@@ -8,9 +8,11 @@ import { blobStore } from './storage-config.js';
 import { tagged } from './tagged.js';
 import { eachNameOnce } from './values.js';
 
+const blobService = { storage: blobStore, readOnly: z.boolean().optional() };
+
 const service = z.discriminatedUnion('type', [
-  tagged('cas', { storage: blobStore }),
-  tagged('bytestream', { storage: blobStore }),
+  tagged('cas', blobService),
+  tagged('bytestream', blobService),
   ...actionCaches,
   assetCache,
   referenceCache,
@@ -27,14 +29,21 @@ const services = z
       const isTwice = all.slice(0, index).some((other) => kindOf(other) === kindOf(each));
       if (isTwice) context.addIssue({ code: 'custom', path: [index], message: `an instance has one !${each.type}` });
     }
-    const nodes = all.flatMap((each) => (each.type === 'cas' || each.type === 'bytestream' ? [each.storage.node] : []));
-    if (new Set(nodes).size > 1) {
+    const both = all.filter(isBlobService);
+    if (new Set(both.map(({ storage }) => storage.node)).size > 1) {
       context.addIssue({
         code: 'custom',
         message: '!cas and !bytestream want the same storage: name one anchor in both',
       });
     }
+    if (new Set(both.map(({ readOnly = false }) => readOnly)).size > 1) {
+      context.addIssue({ code: 'custom', message: '!cas and !bytestream are read-only both, or neither' });
+    }
   });
+
+function isBlobService(service: Service): service is Extract<Service, { type: 'cas' | 'bytestream' }> {
+  return service.type === 'cas' || service.type === 'bytestream';
+}
 
 /** Two tags that stand for one service. */
 function kindOf({ type }: Service): string {
@@ -44,15 +53,37 @@ function kindOf({ type }: Service): string {
 /** Lists of anchors; what stands in them counts where it is used. */
 const anchors = z.unknown().optional();
 
-const instance = z.strictObject({
-  name: z.string(),
-  description: z.string().optional(),
-  storages: anchors,
-  caches: anchors,
-  actionCaches: anchors,
-  dataStores: anchors,
-  services,
-});
+const instance = z
+  .strictObject({
+    name: z.string(),
+    description: z.string().optional(),
+    admin: z.boolean().default(false),
+    readOnly: z.boolean().default(false),
+    storages: anchors,
+    caches: anchors,
+    actionCaches: anchors,
+    dataStores: anchors,
+    services,
+  })
+  .refine((value) => !isReadOnly(value) || !executes(value), {
+    error:
+      'a read-only instance cannot execute, for its bots could not store what they make: give the storage another, read-only name',
+  });
+
+interface InstanceParts {
+  readonly readOnly: boolean;
+  readonly services: readonly Service[];
+}
+
+/** Whether clients of an instance may only read: it says so, or its blob services do, as in BuildGrid's files. */
+export function isReadOnly({ readOnly, services: all }: InstanceParts): boolean {
+  return readOnly || all.some((each) => isBlobService(each) && each.readOnly === true);
+}
+
+/** Whether an instance executes with a CAS of its own. */
+function executes({ services: all }: InstanceParts): boolean {
+  return all.some(isBlobService) && all.some(({ type }) => type === 'execution');
+}
 
 const instances = z.array(instance).min(1).superRefine(eachNameOnce);
 

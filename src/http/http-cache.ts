@@ -23,7 +23,9 @@ export interface HttpCacheOptions {
   readonly keys: KeyedStore;
   /** Where Bazel's action results are. @defaultValue they are refused */
   readonly actionCache?: ActionCache;
-  /** Whether clients may write values, which others believe; blobs they always may. */
+  /** Whether clients may write blobs. @defaultValue true */
+  readonly allowsBlobs?: boolean;
+  /** Whether clients may write values, which others believe. */
   readonly allowsUpdates: boolean;
   /** Whether they may write action results. */
   readonly allowsResultUpdates: boolean;
@@ -123,6 +125,7 @@ export class HttpCache {
     const { signal } = request;
     switch (path.kind) {
       case 'cas':
+        mustBe(this.#options.allowsBlobs ?? true);
         await this.#putBlob(path, request);
         break;
       case 'ac':

@@ -9,11 +9,13 @@ import { createKeyedStore } from './create-keyed-store.js';
 
 /** Builds what answers the requests of an HTTP cache. */
 export async function createHttpCache(config: HttpCacheConfig, composition: Composition): Promise<HttpHandler> {
-  const { storage, actionCache, allowUpdates, maxSize } = config;
+  const { storage, actionCache, maxSize } = config;
+  const allowUpdates = config.allowUpdates && !config.readOnly;
   const cache = new HttpCache({
     blobs: await createBlobStore(storage, composition),
     keys: await createKeyedStore(config, composition),
     ...(actionCache && { actionCache: await createActionCache(actionCache, composition) }),
+    allowsBlobs: !config.readOnly,
     allowsUpdates: allowUpdates,
     allowsResultUpdates: allowUpdates && actionCache !== undefined && policyOf(actionCache).allowUpdates,
     maxValueBytes: maxSize,

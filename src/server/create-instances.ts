@@ -1,5 +1,5 @@
 import { policyOf } from '../config/action-cache-config.js';
-import { type InstanceConfig, type ServerConfig, anyInstanceName } from '../config/server-config.js';
+import { type InstanceConfig, type ServerConfig, anyInstanceName, isReadOnly } from '../config/server-config.js';
 import { checkInstanceName } from '../digest/instance-name.js';
 import { type Instance, InstanceRegistry } from '../services/instance-registry.js';
 import type { Composition } from './composition.js';
@@ -23,10 +23,16 @@ export async function createInstances(
   return new InstanceRegistry(byName, fallback);
 }
 
-async function createInstance({ services }: InstanceConfig, composition: Composition): Promise<Instance> {
-  let instance: Instance = {};
-  for (const service of services) instance = { ...instance, ...(await createPart(service, composition)) };
-  return instance;
+async function createInstance(config: InstanceConfig, composition: Composition): Promise<Instance> {
+  let instance: Instance = { isReadOnly: isReadOnly(config), allowsAdmin: config.admin };
+  for (const service of config.services) instance = { ...instance, ...(await createPart(service, composition)) };
+  if (!isReadOnly(config)) return instance;
+  const { assets, references } = instance;
+  return {
+    ...instance,
+    ...(assets && { assets: { ...assets, allowsUpdates: false } }),
+    ...(references && { references: { ...references, allowsUpdates: false } }),
+  };
 }
 
 /** What one of an instance's services adds to it. */

@@ -37,6 +37,7 @@ export class ActionCacheService {
   ): Promise<reapi.ActionResult.$Properties> {
     const { instanceName, actionResult } = request;
     const cache = this.#registry.actionCache(instanceName);
+    this.#registry.assertWritable(instanceName);
     if (this.#registry.get(instanceName).allowsActionCacheUpdates !== true) {
       throw new StatusError(
         Code.PermissionDenied,

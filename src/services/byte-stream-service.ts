@@ -73,7 +73,7 @@ export class ByteStreamService {
       const first = await messages.next();
       if (first.done === true) throw invalid('The upload has no message: the first names the resource');
       const resource = parseWriteResource(first.value.resourceName);
-      const blobs = this.#registry.blobs(resource.instanceName);
+      const blobs = this.#registry.writableBlobs(resource.instanceName);
       const isCompressed = await this.#isCompressed(resource);
       const { digest } = resource;
       const upload = new Upload(first.value, messages);

@@ -19,7 +19,7 @@ export class CapabilitiesService {
 
   async getCapabilities({ instanceName }: reapi.GetCapabilitiesRequest): Promise<reapi.ServerCapabilities.$Properties> {
     const instance = this.#registry.get(instanceName);
-    const cache = instance.blobs && (await this.#transferCapabilities());
+    const cache = instance.blobs && (await this.#transferCapabilities(instance));
     return {
       ...((instance.blobs ?? instance.actionCache) && {
         cacheCapabilities: { ...cacheCapabilities(instance), ...cache },
@@ -32,14 +32,13 @@ export class CapabilitiesService {
   }
 
   /** How blobs may come and go besides whole and plain. */
-  async #transferCapabilities(): Promise<reapi.CacheCapabilities.$Properties> {
+  async #transferCapabilities({ isReadOnly = false }: Instance): Promise<reapi.CacheCapabilities.$Properties> {
     const compressors = (await this.#zstd.isAvailable()) ? [reapi.Compressor.Value.ZSTD] : [];
     return {
       supportedCompressors: compressors,
       supportedBatchUpdateCompressors: compressors,
-      splitBlobSupport: true,
-      spliceBlobSupport: true,
-      fastCdc_2020Params: fastCdcParams,
+      // Both write blobs.
+      ...(!isReadOnly && { splitBlobSupport: true, spliceBlobSupport: true, fastCdc_2020Params: fastCdcParams }),
     };
   }
 }
@@ -47,10 +46,13 @@ export class CapabilitiesService {
 function cacheCapabilities({
   actionCache,
   allowsActionCacheUpdates = false,
+  isReadOnly = false,
 }: Instance): reapi.CacheCapabilities.$Properties {
   return {
     digestFunctions: digestFunctions.map(({ value }) => value),
-    actionCacheUpdateCapabilities: { updateEnabled: actionCache !== undefined && allowsActionCacheUpdates },
+    actionCacheUpdateCapabilities: {
+      updateEnabled: actionCache !== undefined && allowsActionCacheUpdates && !isReadOnly,
+    },
     cachePriorityCapabilities: priorityCapabilities,
     maxBatchTotalSizeBytes,
     symlinkAbsolutePathStrategy: reapi.SymlinkAbsolutePathStrategy.Value.ALLOWED,

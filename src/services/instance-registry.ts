@@ -36,6 +36,10 @@ export interface InstanceReferences {
 /** What one instance name stands for on an endpoint. A part that is not configured is not served. */
 export interface Instance {
   readonly blobs?: BlobStore;
+  /** Whether clients may only read: blobs, and all else that they could write. @defaultValue false */
+  readonly isReadOnly?: boolean;
+  /** Whether clients may make admin calls. @defaultValue false */
+  readonly allowsAdmin?: boolean;
   readonly actionCache?: ActionCache;
   /** Whether clients may write the ActionCache (AC-5). */
   readonly allowsActionCacheUpdates?: boolean;
@@ -69,6 +73,22 @@ export class InstanceRegistry {
   /** The blob store of an instance. Throws UNIMPLEMENTED where this endpoint serves no CAS for it. */
   blobs(name: string): BlobStore {
     return this.#part(name, 'blobs', 'CAS');
+  }
+
+  /** The blob store of an instance, for a call that writes. Throws PERMISSION_DENIED too, where clients may only read. */
+  writableBlobs(name: string): BlobStore {
+    const blobs = this.blobs(name);
+    this.assertWritable(name);
+    return blobs;
+  }
+
+  /** Throws PERMISSION_DENIED where clients may only read. */
+  assertWritable(name: string): void {
+    if (this.get(name).isReadOnly !== true) return;
+    throw new StatusError(
+      Code.PermissionDenied,
+      `Instance ${JSON.stringify(name)} is read-only: nothing can be stored`,
+    );
   }
 
   /** The action cache of an instance. Throws UNIMPLEMENTED where this endpoint serves none for it. */

@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { ConfigError } from '../../src/config/config-fault.js';
 import { parseServerConfig } from '../../src/config/parse-server-config.js';
+import { isReadOnly } from '../../src/config/server-config.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 
 const environment = {
@@ -290,5 +291,30 @@ instances: [{name: '', services: [!cas {storage: !lru-storage {size: 1}}]}]
       assert.match(faultsOf(redis('!expand-path $NO_SUCH_PORT')), /storage\.port: /);
       assert.match(faultsOf(redis('70000')), /storage\.port: /);
     });
+  });
+
+  it('takes read-only of an instance, and of its services as BuildGrid has it', () => {
+    const config = parse(`${head}  - name: a
+    read-only: true
+    services: [!cas {storage: !lru-storage &cas {size: 1M}}, !bytestream {storage: *cas}]
+  - name: b
+    services: [!cas {storage: *cas, read-only: true}, !bytestream {storage: *cas, read-only: true}]
+  - name: c
+    services: [!cas {storage: *cas}, !bytestream {storage: *cas, read-only: false}]
+`);
+
+    assert.deepEqual(config.instances.map(isReadOnly), [true, true, false]);
+  });
+
+  it('refuses to make half of an instance read-only, or one that executes', () => {
+    const text = faultsOf(`${head}  - name: a
+    services: [!cas {storage: !lru-storage &cas {size: 1M}, read-only: true}, !bytestream {storage: *cas}]
+  - name: b
+    read-only: true
+    services: [!cas {storage: *cas}, !execution {storage: *cas}]
+`);
+
+    assert.match(text, /^bgd.yml:5:15: instances\[0\].services: !cas and !bytestream are read-only both, or neither$/m);
+    assert.match(text, /^bgd.yml:6:5: instances\[1\]: a read-only instance cannot execute/m);
   });
 });

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
+import type { MethodDefinition } from '@grpc/grpc-js';
+import { readBlob } from '../../src/blobstore/read-blob.js';
 import { Client } from '../../src/client/client.js';
+import { openChannel } from '../../src/client/open-channel.js';
 import { Code } from '../../src/common/code.js';
 import { Digest } from '../../src/digest/digest.js';
 import { reapi } from '../../src/proto/index.js';
+import { serviceDefinition } from '../../src/proto/service-definition.js';
+import { serviceNames } from '../../src/proto/wire-names.js';
+import { chunks } from '../helpers/chunks.js';
 import { ConfigServer } from '../helpers/config-server.js';
 import { hasCode } from '../helpers/has-code.js';
 
@@ -61,5 +67,100 @@ instances:
 
     assert.equal(await strict.actionCache.get(action), undefined);
     assert.equal((await lax.actionCache.get(action))?.exitCode, 3);
+  });
+});
+
+describe('A read-only instance', () => {
+  const text = `
+instances:
+  - name: writers
+    storages: [!lru-storage &cas {size: 1M}]
+    caches: [!action-cache &results {storage: *cas}]
+    services: [!cas {storage: *cas}, !bytestream {storage: *cas}, *results]
+  - name: readers
+    read-only: true
+    services: [!cas {storage: *cas}, !bytestream {storage: *cas}, *results]
+server:
+  - !channel {address: 127.0.0.1, port: 0}
+  - !http-cache {address: 127.0.0.1, port: 0, storage: *cas, action-cache: *results, read-only: true}
+`;
+  const blob = Digest.of(Buffer.from('blob'));
+  const isDenied = (reason: unknown): boolean => {
+    assert.match(String(reason), /read-only: nothing can be stored/);
+    return hasCode(Code.PermissionDenied)(reason);
+  };
+  let server: ConfigServer;
+  let writers: Client;
+  let readers: Client;
+
+  before(async () => {
+    server = await ConfigServer.start(text);
+    writers = await Client.connect({ url: server.url, instanceName: 'writers' });
+    readers = await Client.connect({ url: server.url, instanceName: 'readers' });
+    await writers.blobs.write(blob, chunks('blob'));
+    await writers.actionCache.update(action, printing('output'));
+  });
+
+  after(async () => {
+    await writers[Symbol.asyncDispose]();
+    await readers[Symbol.asyncDispose]();
+    await server[Symbol.asyncDispose]();
+  });
+
+  it('answers what others have stored', async () => {
+    assert.deepEqual(await readers.blobs.findMissing([blob]), []);
+    assert.equal(String(await readBlob(readers.blobs, blob)), 'blob');
+    assert.equal((await readers.actionCache.get(action))?.stdoutDigest?.hash, hashOf('output'));
+  });
+
+  it('takes no blob, streamed or in a batch, also none that is there (BS-13, CAS-5)', async () => {
+    const other = Buffer.from('other');
+
+    await assert.rejects(readers.blobs.write(Digest.of(other), chunks('other')), isDenied);
+    await assert.rejects(readers.blobs.write(blob, chunks('blob')), isDenied);
+    const [outcome] = await readers.blobs.writeBatch([{ digest: Digest.of(other), data: other }]);
+    assert.ok(isDenied(outcome));
+
+    assert.equal((await writers.blobs.findMissing([Digest.of(other)])).length, 1);
+  });
+
+  it('splits and splices no blobs, which would store some (CAS-13)', async () => {
+    using channel = await openChannel({ url: server.url });
+    const request = { instanceName: 'readers', blobDigest: blob.toProto() };
+    const call = (name: string): Promise<object> =>
+      channel.unary(() => serviceDefinition(serviceNames.cas)[name] as MethodDefinition<object, object>, request);
+
+    await assert.rejects(call('splitBlob'), isDenied);
+    await assert.rejects(call('spliceBlob'), isDenied);
+  });
+
+  it('takes no result (AC-5)', async () => {
+    await assert.rejects(readers.actionCache.update(action, printing('poison')), isDenied);
+
+    assert.equal((await writers.actionCache.get(action))?.stdoutDigest?.hash, hashOf('output'));
+  });
+
+  it('announces that it takes nothing (CAP-1)', async () => {
+    const { cacheCapabilities: cache } = await readers.capabilities.get();
+
+    assert.ok(cache);
+    assert.equal(cache.actionCacheUpdateCapabilities?.updateEnabled ?? false, false);
+    assert.deepEqual([cache.splitBlobSupport, cache.spliceBlobSupport].filter(Boolean), []);
+    assert.equal(
+      (await writers.capabilities.get()).cacheCapabilities?.actionCacheUpdateCapabilities?.updateEnabled,
+      true,
+    );
+  });
+
+  it('has its like over HTTP', async () => {
+    const base = server.urls.find((url) => url.startsWith('http:'));
+    const put = (path: string, body: string): Promise<Response> => fetch(`${base}/${path}`, { method: 'PUT', body });
+
+    const answers = [await put(`cas/${hashOf('x')}`, 'x'), await put(`ac/${action.hash}`, ''), await put('key', 'v')];
+
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [403, 403, 403],
+    );
   });
 });
