@@ -134,7 +134,6 @@ describe('FindMissingBlobs over bytes', () => {
       ...[[3], [99], [0xe8, 0x07]].map((value) =>
         Buffer.concat([encode({ blobDigests: [good] }), Buffer.from([0x18, ...value])]),
       ),
-      ),
     ]) {
       const outcome = await answer(request);
 
