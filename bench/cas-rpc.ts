@@ -31,6 +31,7 @@ const { values } = parseArgs({
     mebibytes: { type: 'string', default: '256' },
     blobs: { type: 'string', default: '100000' },
     entry: { type: 'string', default: builtEntry },
+    storage: { type: 'string', default: 'disk' },
     only: { type: 'string', default: 'calls,large,store' },
   },
 });
@@ -316,7 +317,10 @@ async function bench(parts: readonly string[]): Promise<void> {
   await using servers = new Lifecycle();
   const raw = await startRaw();
   servers.use(raw.process);
-  const storage = `!disk-storage { path: ${join(folder, 'STORE')}, size: 20G }`;
+  const inMemory = values.storage === 'memory';
+  const storage = inMemory
+    ? '!lru-storage { size: 8G }'
+    : `!disk-storage { path: ${join(folder, 'STORE')}, size: 20G }`;
   const bgd = await startBgd({ entry: values.entry, folder, storage: storage.replace('STORE', 'cas') });
   servers.use(bgd.process);
   if (parts.includes('calls')) await benchCalls(bgd, raw);

@@ -6,12 +6,12 @@ export function isHashAt(hash: string, text: Uint8Array, start: number): boolean
   return true;
 }
 
-/** Whether `text` has `length` lower-case hexadecimal characters from `start` on, in ASCII (DIG-1). */
+/** 0 for what may stand in a hash (DIG-1). */
+const kinds = Uint8Array.from({ length: 256 }, (_, code) => Number(!/[0-9a-f]/.test(String.fromCharCode(code))));
+
+/** Whether `text` has `length` lower-case hexadecimal characters from `start` on, in ASCII. */
 export function isLowerHexAt(text: Uint8Array, start: number, length: number): boolean {
-  for (let index = start; index < start + length; index += 1) {
-    const character = text[index] ?? 0;
-    const isDigit = character >= 0x30 && character <= 0x39;
-    if (!isDigit && (character < 0x61 || character > 0x66)) return false;
-  }
-  return true;
+  let all = 0;
+  for (let index = start; index < start + length; index += 1) all |= kinds[text[index] ?? 0] ?? 0;
+  return all === 0;
 }

@@ -1,9 +1,13 @@
 import type { BlobPresence } from '../blobstore/blob-presence.js';
 import { type DigestFunction, SHA256, digestFunctions } from '../digest/digest-function.js';
 import { isHashAt, isLowerHexAt } from '../digest/hash-text.js';
+import { DistinctParts } from './distinct-parts.js';
 
 /** Fields of `FindMissingBlobsRequest` and, within, of `Digest`: number and wire type. */
 const tags = { instanceName: 0x0a, blobDigest: 0x12, digestFunction: 0x18, hash: 0x0a, sizeBytes: 0x10 } as const;
+
+/** Of the shortest hash, that of SHA-1. */
+const minFieldBytes = 44;
 
 /** What a request says besides its digests. */
 interface Outline {
@@ -25,7 +29,7 @@ export function findMissingInBytes(
   const outline = outlineOf(request);
   const presence = outline && presenceOf(outline.instanceName);
   if (!presence) return undefined;
-  const missing = new MissingDigests(request);
+  const missing = new DistinctParts(request, minFieldBytes);
   for (let start = 0; start < request.length;) {
     const end = endOfField(request, start);
     if (request[start] === tags.blobDigest) {
@@ -35,7 +39,8 @@ export function findMissingInBytes(
     }
     start = end;
   }
-  return missing.encoded();
+  // `blob_digests` in the request and `missing_blob_digests` in the response look the same.
+  return missing.joined();
 }
 
 /** Walks over the fields; `undefined` if one of them is not as it mostly is. */
@@ -106,33 +111,4 @@ function sizeBetween(request: Buffer, start: number, end: number): number | unde
     if (isLast !== (index === end - 1) || byte === 0) return undefined;
   }
   return size > 0 && Number.isSafeInteger(size) ? size : undefined;
-}
-
-/** Gathers parts of a request: `blob_digests` there and `missing_blob_digests` in the response look the same. */
-class MissingDigests {
-  readonly #request: Buffer;
-  readonly #seen = new Set<string>();
-  /** Start and end of what is to be copied, in turn. */
-  readonly #bounds: number[] = [];
-
-  constructor(request: Buffer) {
-    this.#request = request;
-  }
-
-  /** Once for each digest. */
-  add(start: number, end: number): void {
-    const before = this.#seen.size;
-    if (this.#seen.add(this.#request.toString('latin1', start, end)).size === before) return;
-    if (this.#bounds.at(-1) === start) this.#bounds.pop();
-    else this.#bounds.push(start);
-    this.#bounds.push(end);
-  }
-
-  encoded(): Buffer {
-    const parts: Buffer[] = [];
-    for (let index = 0; index < this.#bounds.length; index += 2) {
-      parts.push(this.#request.subarray(this.#bounds[index], this.#bounds[index + 1]));
-    }
-    return parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
-  }
 }
