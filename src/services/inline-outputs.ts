@@ -29,7 +29,9 @@ export async function inlineOutputs(
   { blobs, fn }: InlineOptions,
   signal?: AbortSignal,
 ): Promise<reapi.ActionResult.$Properties> {
+  if (!wantsBytes(hints) && !hasInlineBytes(result)) return result;
   const inlined = withoutInlineBytes(result);
+  if (!wantsBytes(hints)) return inlined;
   let room = maxSentMessageBytes - reapi.ActionResult.encode(inlined).finish().length;
   const fetch = async (message: DigestMessage | null | undefined): Promise<Uint8Array | null> => {
     const digest = message ? Digest.fromProto(message, fn) : undefined;
@@ -42,6 +44,15 @@ export async function inlineOutputs(
   if (hints.inlineStderr) inlined.stderrRaw ??= await fetch(inlined.stderrDigest);
   for (const file of wantedFiles(inlined, hints)) file.contents ??= await fetch(file.digest);
   return inlined;
+}
+
+function wantsBytes({ inlineStdout, inlineStderr, inlineOutputFiles }: InlineHints): boolean {
+  return inlineStdout === true || inlineStderr === true || (inlineOutputFiles ?? []).length > 0;
+}
+
+function hasInlineBytes({ stdoutRaw, stderrRaw, outputFiles }: reapi.ActionResult.$Properties): boolean {
+  const isInline = (bytes: Uint8Array | null | undefined): boolean => (bytes?.length ?? 0) > 0;
+  return isInline(stdoutRaw) || isInline(stderrRaw) || (outputFiles ?? []).some(({ contents }) => isInline(contents));
 }
 
 /** A copy without the bytes that a digest stands for. */
