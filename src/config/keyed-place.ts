@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { redisStorage, s3Storage } from './object-store-config.js';
+import { sqlStorage } from './sql-config.js';
 import { path } from './values.js';
 
 /** The keys that say where small values live: in a folder or in a store, else in memory. */
 export const keyedPlace = {
   path: path.optional(),
-  store: z.discriminatedUnion('type', [s3Storage, redisStorage]).optional(),
+  store: z.discriminatedUnion('type', [s3Storage, redisStorage, sqlStorage]).optional(),
 };
 
 /** What is wrong where {@link hasOnePlace} is false. */

@@ -4,6 +4,7 @@ import { assetCache, referenceCache } from './asset-config.js';
 import { endpoint } from './endpoint-config.js';
 import { execution } from './execution-config.js';
 import { sharedBuckets } from './shared-buckets.js';
+import { sharedIndexes } from './shared-indexes.js';
 import { blobStore } from './storage-config.js';
 import { tagged } from './tagged.js';
 import { eachNameOnce } from './values.js';
@@ -99,7 +100,7 @@ export const serverConfigSchema = z
     threadPoolSize: z.int().optional(),
   })
   .superRefine((config, context) => {
-    for (const { path, message } of sharedBuckets(config)) {
+    for (const { path, message } of [...sharedBuckets(config), ...sharedIndexes(config)]) {
       context.addIssue({ code: 'custom', path: [...path], message });
     }
   });

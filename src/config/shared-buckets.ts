@@ -1,5 +1,5 @@
 /** A fault with its place. */
-interface Clash {
+export interface Clash {
   readonly path: readonly PropertyKey[];
   readonly message: string;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { redisStorage, s3Storage } from './object-store-config.js';
 import { remote } from './remote-config.js';
+import { sqlIndex } from './sql-config.js';
 import { tagged } from './tagged.js';
 import { eachNameOnce, path, size, text } from './values.js';
 
@@ -31,6 +32,7 @@ export const blobStore = z.discriminatedUnion('type', [
     },
   ),
   tagged('sharded-storage', { shards }),
+  tagged('sql-index', { storage: nested, ...sqlIndex }),
 ]);
 
 /** Where blobs live. Recursive: some storages are composed of others. */
@@ -42,9 +44,15 @@ export type BlobStoreConfig =
       { readonly small: BlobStoreConfig; readonly large: BlobStoreConfig; readonly threshold: number }
     >
   | Composed<'mirrored-storage', { readonly first: BlobStoreConfig; readonly second: BlobStoreConfig }>
-  | Composed<'sharded-storage', { readonly shards: ShardConfig[] }>;
+  | Composed<'sharded-storage', { readonly shards: ShardConfig[] }>
+  | SqlIndexConfig;
 /** A storage of which no other is a part. */
 export type SimpleStorageConfig = z.infer<(typeof simpleStorages)[number]>;
+/** A storage whose blobs are listed in a database. */
+export type SqlIndexConfig = Composed<
+  'sql-index',
+  { readonly storage: BlobStoreConfig } & z.infer<z.ZodObject<typeof sqlIndex>>
+>;
 /** A storage that takes a share of the blobs. */
 export interface ShardConfig {
   readonly name: string;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { StatusError } from '../common/status-error.js';
-import { parseSize } from './size.js';
+import { parseSize } from '../common/size.js';
 
 /** Bytes, as a number or as a text such as `10G`. */
 export const size = z.union([z.string(), z.int()]).transform((text, context) => {

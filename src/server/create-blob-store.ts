@@ -9,19 +9,26 @@ import { type Shard, ShardingBlobStore } from '../blobstore/decorators/sharding-
 import { SizeSplittingBlobStore } from '../blobstore/decorators/size-splitting-blob-store.js';
 import { VerifyingBlobStore } from '../blobstore/decorators/verifying-blob-store.js';
 import { RemoteBlobStore } from '../client/remote-blob-store.js';
-import type { BlobStoreConfig, ShardConfig, SimpleStorageConfig } from '../config/storage-config.js';
+import type { BlobStoreConfig, ShardConfig, SimpleStorageConfig, SqlIndexConfig } from '../config/storage-config.js';
 import type { Composition } from './composition.js';
+import { createSqlIndex } from './create-sql-index.js';
 import { openRedis } from './open-redis.js';
 import { openRemote } from './open-remote.js';
 import { openS3 } from './open-s3.js';
 
 /** Builds the store that `config` describes. Nothing unverified comes out of it or goes into it. */
 export function createBlobStore(config: BlobStoreConfig, composition: Composition): Promise<BlobStore> {
-  return composition.once(config, (each) => createNew(each, composition));
+  return composition.once(config, async (each) => {
+    if (each.type !== 'sql-index') return createNew(each, composition);
+    return createSqlIndex(each, await createBlobStore(each.storage, composition), composition);
+  });
 }
 
 /** The parts of a composed store are verified each by itself: so one side of a mirror can make up for damage of the other. */
-async function createNew(config: BlobStoreConfig, composition: Composition): Promise<BlobStore> {
+async function createNew(
+  config: Exclude<BlobStoreConfig, SqlIndexConfig>,
+  composition: Composition,
+): Promise<BlobStore> {
   const { logger } = composition;
   const create = (part: BlobStoreConfig): Promise<BlobStore> => createBlobStore(part, composition);
   switch (config.type) {

@@ -4,10 +4,12 @@ import { DiskKeyedStore } from '../keyedstore/backends/disk-keyed-store.js';
 import { MemoryKeyedStore } from '../keyedstore/backends/memory-keyed-store.js';
 import { RedisKeyedStore } from '../keyedstore/backends/redis-keyed-store.js';
 import { S3KeyedStore } from '../keyedstore/backends/s3-keyed-store.js';
+import { SqlKeyedStore } from '../keyedstore/backends/sql-keyed-store.js';
 import type { KeyedStore } from '../keyedstore/keyed-store.js';
 import type { Composition } from './composition.js';
 import { openRedis } from './open-redis.js';
 import { openS3 } from './open-s3.js';
+import { openSql } from './open-sql.js';
 
 /** Values that `max-cached-refs` does not bound. */
 const defaultMaxEntries = 100_000;
@@ -26,6 +28,11 @@ export async function createKeyedStore(
       return new S3KeyedStore({ connection: await openS3(store, composition), bucket: store.bucket });
     case 'redis-storage':
       return new RedisKeyedStore({ connection: await openRedis(store, composition), ttlSeconds: store.ttl });
+    case 'sql-storage': {
+      const { automigrate, ttl: ttlSeconds } = store;
+      const database = await openSql(store, composition);
+      return lifecycle.use(await SqlKeyedStore.open({ database, automigrate, ttlSeconds, logger }));
+    }
     case undefined:
       if (path === undefined) return new MemoryKeyedStore({ maxEntries: maxCachedRefs ?? defaultMaxEntries });
       return lifecycle.use(await DiskKeyedStore.open({ path, logger }));

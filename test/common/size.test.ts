@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { parseSize } from '../../src/config/size.js';
+import { parseSize } from '../../src/common/size.js';
 
 describe('parseSize', () => {
   for (const [text, sizeBytes] of [

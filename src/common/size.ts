@@ -1,5 +1,5 @@
-import { Code } from '../common/code.js';
-import { StatusError } from '../common/status-error.js';
+import { Code } from './code.js';
+import { StatusError } from './status-error.js';
 
 const units: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
