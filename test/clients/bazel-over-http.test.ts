@@ -5,7 +5,7 @@ import { Lifecycle } from '../../src/common/lifecycle.js';
 import { needsProgram } from '../helpers/capabilities.js';
 import { folderContents } from '../helpers/folder-contents.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
-import { Bazel } from './bazel.js';
+import { Bazel, bazel4 } from './bazel.js';
 import { startHttpCache } from './http-cache-server.js';
 
 /** Links and lists of absolute paths into the output base. */
@@ -33,7 +33,7 @@ describe('Bazel 4.2.3 with an HTTP cache', function () {
     prefix: string,
   ): Promise<{ ran: readonly string[]; hits: number; outputs: Map<string, string> }> {
     await mkdir(join(folder, name));
-    await using bazel = await Bazel.create(join(folder, name));
+    await using bazel = await Bazel.create(join(folder, name), bazel4);
     const run = await bazel.test(
       '--spawn_strategy=local',
       `--remote_cache=${url}/${prefix}`,
