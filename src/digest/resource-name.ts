@@ -60,9 +60,9 @@ function transferPath(digest: Digest, compressor: string | undefined): string {
   return compressor === undefined ? path : `compressed-blobs/${compressor}/${path.slice('blobs/'.length)}`;
 }
 
-/** No segments are the empty name; one empty segment, as in `/blobs/…`, is a mistake (INST-1). */
+/** No segments are the empty name; so is one empty segment, as in `/blobs/…`: moon writes the empty name so. */
 function instanceNameOf(name: string, segments: readonly string[]): string {
-  if (segments[0] === '') throw malformed(name, 'no slash in front');
+  if (segments[0] === '' && segments.length > 1) throw malformed(name, 'no slash in front');
   return checkInstanceName(segments.join('/'));
 }
 

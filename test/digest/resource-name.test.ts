@@ -97,7 +97,8 @@ describe('Resource names', () => {
     `blobs/${hello.hash}/99999999999999999999`,
     `blobs/${hello.hash.toUpperCase()}/5`,
     `blobs/sha256/${path}`,
-    `/blobs/${path}`,
+    `//blobs/${path}`,
+    `/a/blobs/${path}`,
     `a//blobs/${path}`,
     `operations/blobs/${path}`,
     `compressed-blobs/${path}`,
@@ -118,6 +119,11 @@ describe('Resource names', () => {
       assert.throws(() => parseWriteResource(name), invalid);
     });
   }
+
+  it('may have a slash in front where the instance name is empty, as moon sends it (INST-1)', () => {
+    assert.equal(parseReadResource(`/blobs/${path}`).instanceName, '');
+    assert.equal(parseWriteResource(`/uploads/u/blobs/${path}`).instanceName, '');
+  });
 
   it('carry the function exactly where its hashes do not tell it (BS-1, DIG-5)', () => {
     const blake3 = Digest.of(Buffer.from('hello'), BLAKE3);
