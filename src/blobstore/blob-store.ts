@@ -1,3 +1,4 @@
+import type { ChunkSource } from '../common/chunk-pool.js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import type { Digest } from '../digest/digest.js';
@@ -9,6 +10,11 @@ export interface ByteRange {
   readonly offset?: number;
   /** How many bytes at the most. @defaultValue to the end */
   readonly limit?: number;
+  /**
+   * Where memory for chunks may be taken from: the reader gives it back for others to use. A store that has chunks by itself
+   * need not take any, and one that shares a chunk with somebody else must not.
+   */
+  readonly chunks?: ChunkSource | undefined;
 }
 
 /** A small blob in memory. */
@@ -45,6 +51,12 @@ export interface BlobStore {
 
   /** Forgets blobs; absent ones are ignored. */
   delete(digests: readonly Digest[], signal?: AbortSignal): Promise<void>;
+
+  /**
+   * Offered by a store that can put a damaged blob aside, where people can look at it: from now on it is missing, also after
+   * a restart. An absent one is ignored, and one that is not damaged is left alone.
+   */
+  quarantine?(digest: Digest, signal?: AbortSignal): Promise<void>;
 }
 
 /** A blob that was asked for is not in the store. */

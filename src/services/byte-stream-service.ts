@@ -1,5 +1,6 @@
 import { resolveRange } from '../blobstore/resolve-range.js';
 import type { ZstdCodec } from '../codec/zstd/zstd-codec.js';
+import type { ChunkSource } from '../common/chunk-pool.js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { type ReadResource, parseReadResource, parseWriteResource } from '../digest/resource-name.js';
@@ -8,8 +9,9 @@ import { bytestream } from '../proto/index.js';
 import type { CallContext } from './call-context.js';
 import type { InstanceRegistry } from './instance-registry.js';
 import { maxReadChunkBytes } from './limits.js';
-import type { MessageParts } from './raw-methods.js';
+import type { RawMessage } from './raw-methods.js';
 import { readResponseHead } from './read-response.js';
+import { sharedReadChunks } from './shared-read-chunks.js';
 import { sharedZstd } from './shared-zstd.js';
 import { Upload } from './upload.js';
 
@@ -23,7 +25,7 @@ export class ByteStreamService {
 
   /** Chunks go out as they are. */
   readonly raw = {
-    read: (request: Buffer, context: CallContext): AsyncIterable<MessageParts> => this.#readRaw(request, context),
+    read: (request: Buffer, context: CallContext): AsyncIterable<RawMessage> => this.#readRaw(request, context),
   };
 
   constructor(registry: InstanceRegistry, zstd = sharedZstd) {
@@ -35,16 +37,24 @@ export class ByteStreamService {
     request: bytestream.ReadRequest,
     { signal }: CallContext,
   ): AsyncIterable<bytestream.ReadResponse.$Properties> {
-    for await (const data of this.#read(request, signal)) yield { data };
+    for await (const data of this.#read(request, undefined, signal)) yield { data };
   }
 
-  async *#readRaw(request: Buffer, { signal }: CallContext): AsyncIterable<MessageParts> {
+  async *#readRaw(request: Buffer, { signal }: CallContext): AsyncIterable<RawMessage> {
     const decoded = decodeMessage('a ReadRequest', bytestream.ReadRequest, request);
-    for await (const data of this.#read(decoded, signal)) yield [readResponseHead(data.length), data];
+    const chunks = sharedReadChunks.open();
+    try {
+      for await (const data of this.#read(decoded, chunks, signal)) {
+        yield { parts: [readResponseHead(data.length), data], onSent: () => chunks.giveBack(data) };
+      }
+    } finally {
+      chunks.close();
+    }
   }
 
   async *#read(
     { resourceName, readOffset, readLimit }: bytestream.ReadRequest,
+    memory: ChunkSource | undefined,
     signal: AbortSignal,
   ): AsyncIterable<Uint8Array> {
     const resource = parseReadResource(resourceName);
@@ -56,7 +66,9 @@ export class ByteStreamService {
       offset: readOffset,
       ...(readLimit !== 0 && { limit: readLimit }),
     });
-    const plain = blobs.read(resource.digest, { offset: range.offset, limit: range.length }, signal);
+    // A compressor keeps what it is given for a while.
+    const chunks = isCompressed ? undefined : memory;
+    const plain = blobs.read(resource.digest, { offset: range.offset, limit: range.length, chunks }, signal);
     for await (const chunk of isCompressed ? this.#zstd.compress(plain) : plain) {
       for (let start = 0; start < chunk.length; start += maxReadChunkBytes) {
         yield chunk.subarray(start, start + maxReadChunkBytes);

@@ -18,7 +18,7 @@ import type { CallContext } from './call-context.js';
 import { type MessageSink, rawSink, serializedSink } from './message-sink.js';
 import type { ServerCall } from './open-call.js';
 import type { OpenCalls } from './open-calls.js';
-import { type MessageParts, type RawServerStreamMethod, type RawUnaryMethod, rawMethodOf } from './raw-methods.js';
+import { type RawMessage, type RawServerStreamMethod, type RawUnaryMethod, rawMethodOf } from './raw-methods.js';
 
 type UnaryMethod = (request: object, context: CallContext) => object | Promise<object>;
 type ServerStreamMethod<Message = object> = (request: object, context: CallContext) => AsyncIterable<Message>;
@@ -86,7 +86,7 @@ function handlerOfRaw(
   method: RawUnaryMethod | RawServerStreamMethod,
   dependencies: AdapterDependencies,
 ): UntypedHandleCall {
-  if (responseStream) return serverStreamHandler(method as ServerStreamMethod<MessageParts>, rawSink, dependencies);
+  if (responseStream) return serverStreamHandler(method as ServerStreamMethod<RawMessage>, rawSink, dependencies);
   return unaryHandler(method as UnaryMethod, dependencies);
 }
 

@@ -25,6 +25,12 @@ export const maxBatchBytesWaiting = 512 * mebibyte;
 /** What a message of a ByteStream read may carry (BS-6). */
 export const maxReadChunkBytes = mebibyte;
 
+/** What all readers of ByteStream may hold together; beyond it, 16 KiB for each message that they do not take (U4). */
+export const maxReadBytesInFlight = 256 * mebibyte;
+
+/** What is kept of memory that readers have given back. */
+export const maxIdleReadBytes = 32 * mebibyte;
+
 /** How SplitBlob cuts, as Capabilities announces it (CAS-15). */
 export const fastCdcParams = { avgChunkSizeBytes: 512 * kibibyte, seed: 0 } as const;
 

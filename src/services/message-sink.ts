@@ -2,7 +2,7 @@ import type { ServerHttp2Stream } from 'node:http2';
 import { Metadata, type ServerWritableStream } from '@grpc/grpc-js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
-import type { MessageParts } from './raw-methods.js';
+import type { RawMessage } from './raw-methods.js';
 
 /** Takes messages, and says when it has room for more. */
 export interface MessageSink<Message> {
@@ -20,19 +20,27 @@ export function serializedSink(call: ServerWritableStream<object, object>): Mess
  * that is half of the work, and feeds the garbage collector. So they go straight to the HTTP/2 stream, if it is found where
  * this version of grpc-js keeps it; status and trailers stay with grpc-js.
  */
-export function rawSink(call: ServerWritableStream<object, object>): MessageSink<MessageParts> {
+export function rawSink(call: ServerWritableStream<object, object>): MessageSink<RawMessage> {
   const stream = http2StreamOf(call);
-  if (!stream) return { send: (parts, signal) => serializedSink(call).send(Buffer.concat(parts), signal) };
+  if (!stream) return joinedSink(call);
   return {
-    send: (parts, signal) => {
+    send: (message, signal) => {
+      if (!stream.writable) throw new StatusError(Code.Cancelled, 'The call has ended');
       // Only now: a call that fails before its first message is answered with a status alone.
       if (!stream.headersSent) call.sendMetadata(new Metadata());
-      if (!stream.writable) throw new StatusError(Code.Cancelled, 'The call has ended');
-      stream.cork();
-      stream.write(frameHeader(parts));
-      const isLow = parts.map((part) => stream.write(part)).every(Boolean);
-      stream.uncork();
-      return isLow ? undefined : drained(stream, signal);
+      return writeFrame(stream, message) ? undefined : drained(stream, signal);
+    },
+  };
+}
+
+/** Without the stream: a message is copied. */
+function joinedSink(call: ServerWritableStream<object, object>): MessageSink<RawMessage> {
+  const sink = serializedSink(call);
+  return {
+    send: ({ parts, onSent }, signal) => {
+      const message = Buffer.concat(parts);
+      onSent?.();
+      return sink.send(message, signal);
     },
   };
 }
@@ -45,8 +53,24 @@ function http2StreamOf(call: object): ServerHttp2Stream | undefined {
   return isStream ? (stream as ServerHttp2Stream) : undefined;
 }
 
+/** Returns whether more may come at once. */
+function writeFrame(stream: ServerHttp2Stream, { parts, onSent }: RawMessage): boolean {
+  stream.cork();
+  stream.write(frameHeader(parts));
+  let mayGoOn = true;
+  for (const [index, part] of parts.entries()) {
+    const isLast = index === parts.length - 1;
+    // With a failure it may still stand in the queue of the socket.
+    mayGoOn = stream.write(part, (failure) => {
+      if (isLast && !failure) onSent?.();
+    });
+  }
+  stream.uncork();
+  return mayGoOn;
+}
+
 /** Not compressed, and the length. */
-function frameHeader(parts: MessageParts): Buffer {
+function frameHeader(parts: readonly Uint8Array[]): Buffer {
   const header = Buffer.allocUnsafe(5);
   header.writeUInt8(0, 0);
   header.writeUInt32BE(

@@ -1,13 +1,17 @@
 import type { CallContext } from './call-context.js';
 
 /** An encoded message in parts, which are sent one behind the other. */
-export type MessageParts = readonly [head: Uint8Array, ...rest: Uint8Array[]];
+export interface RawMessage {
+  readonly parts: readonly Uint8Array[];
+  /** Called when the parts have left the process: nobody looks at their memory any more. Not if they never do. */
+  readonly onSent?: () => void;
+}
 
 /** Answers an encoded request with an encoded response; at once if it can. */
 export type RawUnaryMethod = (request: Buffer, context: CallContext) => Uint8Array | Promise<Uint8Array>;
 
 /** Answers an encoded request with encoded responses. */
-export type RawServerStreamMethod = (request: Buffer, context: CallContext) => AsyncIterable<MessageParts>;
+export type RawServerStreamMethod = (request: Buffer, context: CallContext) => AsyncIterable<RawMessage>;
 
 /**
  * What a service has besides its methods, if some of them are called so often, or carry so much, that to make objects of

@@ -60,15 +60,16 @@ export class MirroredBlobStore implements BlobStore {
   async *read(digest: Digest, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array> {
     const { length } = resolveRange(digest, range);
     const [near, far] = this.#preferred === 0 ? this.#sides : ([this.#sides[1], this.#sides[0]] as const);
-    const ask = (side: Side): Promise<Answer<AsyncIterable<Uint8Array>>> =>
-      this.#answerOf(side, () => begin(side.store.read(digest, range, signal)));
+    const ask = (side: Side, part = range): Promise<Answer<AsyncIterable<Uint8Array>>> =>
+      this.#answerOf(side, () => begin(side.store.read(digest, part, signal)));
     const first = await ask(near);
     if ('value' in first) {
       yield* first.value;
       return;
     }
     signal?.throwIfAborted();
-    const second = await ask(far);
+    // What is to be restored is shared, so it is not in the reader's memory.
+    const second = await ask(far, { ...range, chunks: undefined });
     if ('reason' in second) throw neither(first.reason, second.reason);
     if (isTrouble(first.reason.code)) this.#preferred = this.#preferred === 0 ? 1 : 0;
     const canRestore = length === digest.sizeBytes && this.#copies < maxCopies;

@@ -43,9 +43,12 @@ export class ReadCachingBlobStore implements BlobStore {
   async *read(digest: Digest, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array> {
     const { length } = resolveRange(digest, range);
     const cached = await this.#readCache(digest, range, signal);
+    const isWhole = length === digest.sizeBytes;
+    // What is whole may be shared with the cache, so it is not in the reader's memory.
+    const source = isWhole ? { ...range, chunks: undefined } : range;
     // Begun first: nothing is begun in the cache for a blob that is nowhere.
-    const content = cached ?? (await begin(this.#durable.read(digest, range, signal)));
-    const canFill = length === digest.sizeBytes && this.#copies < maxCopies && !this.#filling.has(digest.key);
+    const content = cached ?? (await begin(this.#durable.read(digest, source, signal)));
+    const canFill = isWhole && this.#copies < maxCopies && !this.#filling.has(digest.key);
     yield* !cached && canFill ? this.#passFilling(digest, content, signal) : content;
   }
 

@@ -9,6 +9,7 @@ import type { BlobPresence } from '../blob-presence.js';
 import { type Blob, BlobNotFoundError, type BlobStore, type ByteRange, type WriteOutcome } from '../blob-store.js';
 import { checkSize, sizeMismatch } from '../check-size.js';
 import { resolveRange } from '../resolve-range.js';
+import { isMeasurable, type MeasurableStore } from '../store-stats.js';
 
 /** Blobs up to this size are checked in memory, before their first byte goes out. */
 const bufferedBytes = 1024 * 1024;
@@ -24,16 +25,18 @@ const maxRemembered = 100_000;
  * of the process: up to 1 MiB before the first byte, so that a damaged blob is just not found; larger ones while they
  * stream, the last chunk being held back until the hash is known, so that damage ends the read with DATA_LOSS and
  * nobody ever gets all of the bytes. A part of a larger blob is read only after a first pass over the whole, for a part
- * does not hash to anything. A blob that is found damaged is deleted.
+ * does not hash to anything. A blob that is found damaged is put aside, where the store can do so, and else deleted.
  */
 export class VerifyingBlobStore implements BlobStore {
   readonly presence: BlobPresence | undefined;
+  readonly stats: MeasurableStore['stats'] | undefined;
   readonly #inner: BlobStore;
   readonly #logger: Logger;
   readonly #verified = new LRUCache<string, true>({ max: maxRemembered });
 
   constructor(inner: BlobStore, logger: Logger = silentLogger) {
     this.presence = inner.presence && withEmptyBlob(inner.presence);
+    this.stats = isMeasurable(inner) ? (signal) => inner.stats(signal) : undefined;
     this.#inner = inner;
     this.#logger = logger;
   }
@@ -54,9 +57,9 @@ export class VerifyingBlobStore implements BlobStore {
       const data = await this.#readVerified(digest, signal);
       if (length > 0) yield data.subarray(offset, offset + length);
     } else if (length === digest.sizeBytes) {
-      yield* this.#streamVerified(digest, signal);
+      yield* this.#streamVerified(digest, range, signal);
     } else {
-      await exhaust(this.#streamVerified(digest, signal));
+      await exhaust(this.#streamVerified(digest, {}, signal));
       yield* this.#inner.read(digest, range, signal);
     }
   }
@@ -82,7 +85,7 @@ export class VerifyingBlobStore implements BlobStore {
 
   async #readVerified(digest: Digest, signal?: AbortSignal): Promise<Buffer> {
     try {
-      return await collectBytes(this.#streamVerified(digest, signal));
+      return await collectBytes(this.#streamVerified(digest, {}, signal));
     } catch (reason) {
       if (reason instanceof StatusError && reason.code === Code.DataLoss) {
         throw new BlobNotFoundError(digest, { cause: reason });
@@ -91,11 +94,12 @@ export class VerifyingBlobStore implements BlobStore {
     }
   }
 
-  async *#streamVerified(digest: Digest, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+  /** All of the blob; of `range` only where its memory comes from. */
+  async *#streamVerified(digest: Digest, { chunks }: ByteRange = {}, signal?: AbortSignal): AsyncIterable<Uint8Array> {
     const hasher = digest.function.createHasher();
     let sizeBytes = 0;
     let last: Uint8Array | undefined;
-    for await (const chunk of this.#inner.read(digest, {}, signal)) {
+    for await (const chunk of this.#inner.read(digest, { chunks }, signal)) {
       if (last) yield last;
       hasher.update(chunk);
       sizeBytes += chunk.length;
@@ -103,7 +107,7 @@ export class VerifyingBlobStore implements BlobStore {
       if (sizeBytes > digest.sizeBytes) break;
     }
     if (sizeBytes !== digest.sizeBytes || hasher.digest() !== digest.hash) {
-      await this.#drop(digest);
+      await this.#putAside(digest);
       throw new StatusError(
         Code.DataLoss,
         `Blob ${String(digest)} was damaged in the store and is gone; upload it again`,
@@ -113,9 +117,10 @@ export class VerifyingBlobStore implements BlobStore {
     if (last) yield last;
   }
 
-  async #drop(digest: Digest): Promise<void> {
-    this.#logger.error({ digest }, 'A stored blob does not hash to its digest and is deleted');
-    await this.#inner.delete([digest]);
+  async #putAside(digest: Digest): Promise<void> {
+    this.#logger.error({ digest }, 'A stored blob does not hash to its digest and is put aside');
+    if (this.#inner.quarantine) await this.#inner.quarantine(digest);
+    else await this.#inner.delete([digest]);
   }
 }
 

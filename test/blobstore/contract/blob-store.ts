@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { collectBytes } from '../../../src/common/async-iteration.js';
+import { ChunkPool } from '../../../src/common/chunk-pool.js';
 import { Code } from '../../../src/common/code.js';
 import { StatusError } from '../../../src/common/status-error.js';
 import { BlobNotFoundError, type BlobStore } from '../../../src/blobstore/blob-store.js';
@@ -60,6 +61,29 @@ export function describeBlobStore(name: string, create: () => Promise<BlobStore>
 
       await store.write(digest, inChunks(data, 65_537));
 
+      assert.ok(data.equals(await readBlob(store, digest)));
+    });
+
+    it('shares with nobody what it has taken of the memory that a reader brings', async () => {
+      const data = patternedBytes(3 * 1024 * 1024 + 17);
+      const digest = Digest.of(data);
+      await store.write(digest, inChunks(data, 1024 * 1024));
+      const pool = new ChunkPool({ budgetBytes: 64 * 1024 * 1024, maxIdleBytes: 64 * 1024 * 1024 });
+
+      for (let round = 0; round < 2; round += 1) {
+        const chunks = pool.open();
+        const parts: Buffer[] = [];
+        for await (const chunk of store.read(digest, { chunks })) {
+          parts.push(Buffer.from(chunk));
+          const heldBytes = pool.heldBytes;
+          chunks.giveBack(chunk);
+          if (pool.heldBytes < heldBytes) chunk.fill(0xff);
+        }
+        chunks.close();
+
+        assert.ok(data.equals(Buffer.concat(parts)));
+        assert.equal(pool.heldBytes, 0);
+      }
       assert.ok(data.equals(await readBlob(store, digest)));
     });
 
