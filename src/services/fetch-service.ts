@@ -1,4 +1,5 @@
 import type { Asset, AssetKind } from '../assets/asset.js';
+import { OriginError } from '../assets/origins/origin-error.js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import type { remoteasset } from '../proto/index.js';
@@ -23,26 +24,40 @@ export class FetchService {
     request: remoteasset.FetchBlobRequest,
     { signal }: CallContext,
   ): Promise<remoteasset.FetchBlobResponse.$Properties> {
-    const asset = await this.#find('blob', request, signal);
-    return { ...responseOf(asset), blobDigest: asset.digest.toProto() };
+    const found = await this.#find('blob', request, signal);
+    return found instanceof OriginError
+      ? failureOf(found)
+      : { ...responseOf(found), blobDigest: found.digest.toProto() };
   }
 
   async fetchDirectory(
     request: remoteasset.FetchDirectoryRequest,
     { signal }: CallContext,
   ): Promise<remoteasset.FetchDirectoryResponse.$Properties> {
-    const asset = await this.#find('directory', request, signal);
-    return { ...responseOf(asset), rootDirectoryDigest: asset.digest.toProto() };
+    const found = await this.#find('directory', request, signal);
+    return found instanceof OriginError
+      ? failureOf(found)
+      : { ...responseOf(found), rootDirectoryDigest: found.digest.toProto() };
   }
 
   /** BuildStream looks at the status of the call alone: what nobody has pushed must not be told in the response. */
-  async #find(kind: AssetKind, request: FetchRequest, signal: AbortSignal): Promise<Asset> {
+  async #find(kind: AssetKind, request: FetchRequest, signal: AbortSignal): Promise<Asset | OriginError> {
     const { source } = this.#registry.assets(request.instanceName);
-    const asset = await source.find(queryOf(kind, request), signal);
-    if (asset) return asset;
+    try {
+      const asset = await source.find(queryOf(kind, request), signal);
+      if (asset) return asset;
+    } catch (reason) {
+      if (reason instanceof OriginError) return reason;
+      throw reason;
+    }
     const [first] = request.uris;
     throw new StatusError(Code.NotFound, `No ${kind} is known as ${JSON.stringify(first)} with these qualifiers`);
   }
+}
+
+/** What went wrong outside of this server. */
+function failureOf(failure: OriginError): FetchResponse {
+  return { status: statusMessageOf(failure), uri: failure.uri };
 }
 
 /** The content may go before the names expire where the storage runs out of room. */
