@@ -13,7 +13,7 @@ export class DistinctParts {
   /** Open addressing: where a part begins, plus 1. */
   readonly #starts: Int32Array;
   /** Those for which there was no place. */
-  readonly #others = new Set<string>();
+  #others: Set<string> | undefined;
   /** Start and end of what is to be copied, in turn. */
   readonly #bounds: number[] = [];
   #sizeBytes = 0;
@@ -56,6 +56,7 @@ export class DistinctParts {
       if (this.#isEqual(known - 1, start, end)) return false;
       place += 1;
     }
+    this.#others ??= new Set();
     const before = this.#others.size;
     return this.#others.add(this.#message.toString('latin1', start, end)).size > before;
   }

@@ -9,6 +9,8 @@ const tags = { instanceName: 0x0a, blobDigest: 0x12, digestFunction: 0x18, hash:
 /** Of the shortest hash, that of SHA-1. */
 const minFieldBytes = 44;
 
+const nothing = Buffer.alloc(0);
+
 /** What a request says besides its digests. */
 interface Outline {
   readonly instanceName: string;
@@ -29,18 +31,18 @@ export function findMissingInBytes(
   const outline = outlineOf(request);
   const presence = outline && presenceOf(outline.instanceName);
   if (!presence) return undefined;
-  const missing = new DistinctParts(request, minFieldBytes);
+  let missing: DistinctParts | undefined;
   for (let start = 0; start < request.length;) {
     const end = endOfField(request, start);
     if (request[start] === tags.blobDigest) {
       const isPresent = look(request, { start, end }, outline.fn, presence);
       if (isPresent === undefined) return undefined;
-      if (!isPresent) missing.add(start, end);
+      if (!isPresent) (missing ??= new DistinctParts(request, minFieldBytes)).add(start, end);
     }
     start = end;
   }
   // `blob_digests` in the request and `missing_blob_digests` in the response look the same.
-  return missing.joined();
+  return missing?.joined() ?? nothing;
 }
 
 /** Walks over the fields; `undefined` if one of them is not as it mostly is. */
@@ -62,13 +64,16 @@ function outlineOf(request: Buffer): Outline | undefined {
 
 /** DIG-4: what is not said is inferred from the length of the hash. */
 function functionOf(value: number, hexLength: number): DigestFunction | undefined {
-  return digestFunctions.find((each) =>
-    value === 0 ? !each.isNamedInResources && each.hexLength === hexLength : (each.value as number) === value,
-  );
+  for (const each of digestFunctions) {
+    const isMeant =
+      value === 0 ? !each.isNamedInResources && each.hexLength === hexLength : (each.value as number) === value;
+    if (isMeant) return each;
+  }
+  return undefined;
 }
 
 function isPlain(text: string): boolean {
-  return /^[\x20-\x7e]*$/.test(text);
+  return text === '' || /^[\x20-\x7e]*$/.test(text);
 }
 
 /** Where the field at `start` ends; beyond the message, if it is none of the three with a length or a value below 128. */
