@@ -12,6 +12,8 @@ export interface StoreFolderOptions {
   readonly path: string;
   /** Names what lives in the folder and the version of its layout, such as `bgd-blobs 1`. */
   readonly format: string;
+  /** Formats whose folders are good for {@link format} as they are: such a folder is renamed to it. */
+  readonly olderFormats?: readonly string[];
 }
 
 /** Files of the folder itself; everything else belongs to the store. */
@@ -30,21 +32,22 @@ export class StoreFolder implements AsyncDisposable {
 
   /**
    * Makes the folder where it is missing, locks it, and sweeps out what a crash left half-written. Throws
-   * FAILED_PRECONDITION if another process has it, its format is not the wanted one, or it is no folder.
+   * FAILED_PRECONDITION if another process has it, its format is not one of the wanted ones, or it is no folder.
    */
-  static async open({ path, format }: StoreFolderOptions): Promise<StoreFolder> {
+  static async open(options: StoreFolderOptions): Promise<StoreFolder> {
     try {
-      return await StoreFolder.#open(path, format);
+      return await StoreFolder.#open(options);
     } catch (reason) {
-      throw openError(reason, path);
+      throw openError(reason, options.path);
     }
   }
 
-  static async #open(path: string, format: string): Promise<StoreFolder> {
+  static async #open(options: StoreFolderOptions): Promise<StoreFolder> {
+    const { path } = options;
     await makeFolder(path);
     const lock = await FolderLock.acquire(path);
     try {
-      await checkFormat(path, format);
+      await checkFormat(options);
       await rm(join(path, 'tmp'), { recursive: true, force: true });
       await mkdir(join(path, 'tmp'));
       return new StoreFolder(path, lock);
@@ -64,23 +67,32 @@ export class StoreFolder implements AsyncDisposable {
   }
 }
 
-async function checkFormat(path: string, wanted: string): Promise<void> {
+async function checkFormat({ path, format, olderFormats = [] }: StoreFolderOptions): Promise<void> {
   const found = await readFormat(path);
-  if (found === wanted) return;
-  if (found !== undefined) {
-    throw new StatusError(
-      Code.FailedPrecondition,
-      `Folder ${path} has the format ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}: it was written by another version or for another purpose; use another folder`,
-    );
-  }
+  if (found === format) return;
+  if (found === undefined) await refuseStrangers(path);
+  else if (!olderFormats.includes(found)) throw wrongFormat(path, found, format);
+  await writeFormat(path, format);
+}
+
+function wrongFormat(path: string, found: string, wanted: string): StatusError {
+  const [foundName, foundVersion] = found.split(' ');
+  const [name, version] = wanted.split(' ');
+  const why =
+    foundName === name && Number(foundVersion) > Number(version)
+      ? 'it was written by a newer version of bgd; use that version, or another folder'
+      : 'it was written for another purpose; use another folder';
+  const text = `Folder ${path} has the format ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}: ${why}`;
+  return new StatusError(Code.FailedPrecondition, text);
+}
+
+async function refuseStrangers(path: string): Promise<void> {
   const [stranger] = (await readdir(path)).filter((name) => !own.has(name));
-  if (stranger !== undefined) {
-    throw new StatusError(
-      Code.FailedPrecondition,
-      `Folder ${path} holds ${JSON.stringify(stranger)} but no ${formatName} file, so it is not a store: use an empty folder`,
-    );
-  }
-  await writeFormat(path, wanted);
+  if (stranger === undefined) return;
+  throw new StatusError(
+    Code.FailedPrecondition,
+    `Folder ${path} holds ${JSON.stringify(stranger)} but no ${formatName} file, so it is not a store: use an empty folder`,
+  );
 }
 
 async function readFormat(path: string): Promise<string | undefined> {

@@ -1,100 +1,147 @@
-import type { FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
 import { forEachConcurrently } from '../../common/async-iteration.js';
 import { type Clock, systemClock } from '../../common/clock.js';
 import { KeyedMutex } from '../../common/keyed-mutex.js';
+import { Lifecycle } from '../../common/lifecycle.js';
 import { type Logger, silentLogger } from '../../common/logger.js';
-import { errnoOf } from '../../common/status-error.js';
 import { storageError } from '../../common/storage-error.js';
 import { StoreFolder } from '../../common/store-folder.js';
 import type { Digest } from '../../digest/digest.js';
-import { type Blob, BlobNotFoundError, type BlobStore, type ByteRange, type WriteOutcome } from '../blob-store.js';
-import { resolveRange } from '../resolve-range.js';
+import type { BlobPresence } from '../blob-presence.js';
+import type { Blob, ByteRange, WriteOutcome } from '../blob-store.js';
 import { BlobFiles } from '../disk/blob-files.js';
-import { BlobIndex } from './blob-index.js';
-import { DiskBlobWriter } from './disk-blob-writer.js';
-import { DiskBudget } from '../disk/disk-budget.js';
-import { freeBytesAt } from '../disk/free-space.js';
-import { readFileRange } from '../disk/read-file.js';
+import { BlobIndex } from '../disk/blob-index.js';
+import { BlobReader } from '../disk/blob-reader.js';
+import { BlobRemover } from '../disk/blob-remover.js';
+import { digestAt } from '../disk/blob-slot.js';
+import { DiskBlobWriter } from '../disk/disk-blob-writer.js';
+import { DiskBudget, type DiskBudgetOptions } from '../disk/disk-budget.js';
+import { Evictor } from '../disk/evictor.js';
+import { FileListing } from '../disk/file-listing.js';
+import { freeBytesAt, halfOfFreeBytesAt } from '../disk/free-space.js';
+import { LastUses } from '../disk/last-uses.js';
+import { listPacks } from '../disk/list-packs.js';
+import { Quarantine } from '../disk/quarantine.js';
+import type { ListableBlobStore } from '../listable-blob-store.js';
+import { PackFolder } from '../packs/pack-folder.js';
+import { resolveRange } from '../resolve-range.js';
+import type { MeasurableStore, StoreStats } from '../store-stats.js';
 
 /** What {@link DiskBlobStore.open} is told. */
 export interface DiskBlobStoreOptions {
   /** The folder, made if it is missing. One process at a time may have it open. */
   readonly path: string;
-  /** How many bytes of content are kept. @defaultValue half of what the disk had free when the folder was empty */
+  /** How many bytes blobs may take. @defaultValue half of what the disk had free when the folder was empty */
   readonly maxBytes?: number;
   readonly clock?: Clock;
   readonly logger?: Logger;
 }
 
-/** What a {@link DiskBlobStore} is made of once its folder has been read. */
-interface OpenedFolder {
-  readonly folder: StoreFolder;
+const format = 'bgd-blobs 2';
+
+/** Each blob was a file of its own then; they are read as they are. */
+const olderFormats = ['bgd-blobs 1'];
+
+/** Space comes back by whole segments, so there must be many of them. */
+const minSegments = 64;
+const maxSegmentBytes = 64 * 1024 * 1024;
+
+/** What a {@link DiskBlobStore} is made of. */
+interface Parts {
   readonly files: BlobFiles;
+  readonly packs: PackFolder;
   readonly index: BlobIndex;
+  readonly listing: FileListing;
+  readonly changes: KeyedMutex;
+  readonly clock: Clock;
+  readonly logger: Logger;
 }
 
-const format = 'bgd-blobs 1';
-
-/** How long a blob stays after findMissing has reported it as present (D4). */
-const promiseMs = 30 * 60_000;
-
 /**
- * Keeps each blob as a file. A write is acknowledged only when file and name are on the disk (D1). When the budget is
- * used up, blobs go that were not used for the longest time, but never one that is being read or that findMissing has
- * reported as present in the last 30 minutes (D4). Which blobs there are is known in memory, and after a start from the
- * names of the files; what their bytes are is for a verifying decorator to check.
+ * Keeps blobs of up to 64 KiB together in packs, and each larger one as a file. A write is acknowledged only when it is on
+ * the disk (D1). When the budget is used up, blobs go that were not used for a long time, but never one that is being
+ * read or that findMissing has reported as present in the last 30 minutes (D4). Which blobs there are is known in memory; what
+ * their bytes are is for a verifying decorator to check.
  */
-export class DiskBlobStore implements BlobStore, AsyncDisposable {
-  readonly #folder: StoreFolder;
-  readonly #files: BlobFiles;
-  readonly #index: BlobIndex;
-  readonly #changes = new KeyedMutex();
+export class DiskBlobStore implements ListableBlobStore, MeasurableStore, AsyncDisposable {
+  readonly presence: BlobPresence;
+  readonly #lifecycle: Lifecycle;
+  readonly #parts: Parts;
   readonly #budget: DiskBudget;
+  readonly #evictor: Evictor;
   readonly #writer: DiskBlobWriter;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
+  readonly #remover: BlobRemover;
+  readonly #reader: BlobReader;
 
-  private constructor({ folder, files, index }: OpenedFolder, options: Required<DiskBlobStoreOptions>) {
-    const { path, maxBytes, clock, logger } = options;
-    this.#folder = folder;
-    this.#files = files;
-    this.#index = index;
-    this.#clock = clock;
-    this.#logger = logger;
-    this.#budget = new DiskBudget({ path, maxBytes, index, clock, evict: (key) => this.#evict(key) });
-    this.#writer = new DiskBlobWriter({ files, index, budget: this.#budget, changes: this.#changes, logger });
+  private constructor(parts: Parts, budget: Omit<DiskBudgetOptions, 'evict'>, lifecycle: Lifecycle) {
+    this.#lifecycle = lifecycle;
+    this.#parts = parts;
+    this.#evictor = new Evictor(parts);
+    this.#budget = new DiskBudget({ ...budget, evict: (excess) => this.#evictor.evict(excess) });
+    this.#writer = new DiskBlobWriter({ ...parts, budget: this.#budget });
+    this.#remover = new BlobRemover({ ...parts, quarantine: new Quarantine(join(budget.path, 'quarantine')) });
+    this.#reader = new BlobReader({ ...parts, remover: this.#remover });
+    this.presence = presenceIn(parts);
+    void parts.listing.settled().then(() => this.#budget.trim());
   }
 
-  /** Opens the folder and learns which blobs it holds. Throws FAILED_PRECONDITION if another process has it open. */
+  /**
+   * Opens the folder. The packs are known then; files are listed in the background, and looked up one by one until that is done.
+   * Throws FAILED_PRECONDITION if another process has it open, or if it is not a folder of blobs.
+   */
   static async open(options: DiskBlobStoreOptions): Promise<DiskBlobStore> {
-    const { path, clock = systemClock, logger = silentLogger } = options;
-    const folder = await StoreFolder.open({ path, format });
+    const lifecycle = new Lifecycle();
     try {
-      const files = new BlobFiles(folder);
-      const index = new BlobIndex();
-      for await (const { key, sizeBytes } of files.list()) index.add(key, sizeBytes);
-      const maxBytes = options.maxBytes ?? Math.floor((index.usedBytes + (await freeBytesAt(path))) / 2);
-      const store = new DiskBlobStore({ folder, files, index }, { path, maxBytes, clock, logger });
-      store.#budget.trim();
-      return store;
+      return await DiskBlobStore.#open(options, lifecycle);
     } catch (reason) {
-      await folder[Symbol.asyncDispose]();
-      throw storageError(reason, `Reading the folder ${path}`);
+      await lifecycle[Symbol.asyncDispose]();
+      throw storageError(reason, `Reading the folder ${options.path}`);
     }
   }
 
-  /** How many bytes of content are kept at the most. */
+  static async #open(options: DiskBlobStoreOptions, lifecycle: Lifecycle): Promise<DiskBlobStore> {
+    const { path, clock = systemClock, logger = silentLogger } = options;
+    const folder = lifecycle.use(await StoreFolder.open({ path, format, olderFormats }));
+    const index = new BlobIndex(clock);
+    const uses = lifecycle.use(await LastUses.load({ folder, index, clock, logger }));
+    const segmentBytes = Math.ceil((options.maxBytes ?? (await freeBytesAt(path))) / minSegments);
+    const packs = lifecycle.use(
+      await PackFolder.open({
+        path: join(path, 'packs'),
+        maxSegmentBytes: Math.min(maxSegmentBytes, segmentBytes),
+        logger,
+      }),
+    );
+    await listPacks(packs, index, logger);
+    const files = new BlobFiles(folder);
+    const changes = new KeyedMutex();
+    const listing = lifecycle.use(new FileListing({ files, index, changes, clock, logger }));
+    listing.start(() => uses.restore());
+    if (uses.fileBytes === undefined && options.maxBytes === undefined) await listing.settled();
+    const fileBytes = (): number => Math.max(index.fileBytes, uses.fileBytes ?? 0);
+    const maxBytes = options.maxBytes ?? (await halfOfFreeBytesAt(path, packs.fileBytes + fileBytes()));
+    const budget = { path, maxBytes, clock, usedBytes: () => fileBytes() + packs.fileBytes };
+    return new DiskBlobStore({ files, packs, index, listing, changes, clock, logger }, budget, lifecycle);
+  }
+
+  /** How many bytes blobs may take. */
   get maxBytes(): number {
     return this.#budget.maxBytes;
   }
 
+  get count(): number {
+    return this.#parts.index.count;
+  }
+
   async findMissing(digests: readonly Digest[], signal?: AbortSignal): Promise<Digest[]> {
     signal?.throwIfAborted();
-    const promisedUntilMs = this.#clock.now() + promiseMs;
+    const { index, listing } = this.#parts;
     const missing = new Map<string, Digest>();
-    for (const digest of digests) {
-      const { key } = digest;
-      if (!this.#index.touch(key, promisedUntilMs)) missing.set(key, digest);
+    for (const digest of digests) if (!index.promise(digest)) missing.set(digest.key, digest);
+    if (missing.size > 0 && !listing.isComplete) {
+      await forEachConcurrently([...missing.values()], 16, async (digest) => {
+        if ((await listing.find(digest)) && index.promise(digest)) missing.delete(digest.key);
+      });
     }
     return [...missing.values()];
   }
@@ -102,19 +149,10 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
   async *read(digest: Digest, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array> {
     const resolved = resolveRange(digest, range);
     signal?.throwIfAborted();
-    if (!this.#index.touch(digest.key)) throw new BlobNotFoundError(digest);
-    const unpin = this.#index.pin(digest.key);
     try {
-      const file = await this.#openWhole(digest);
-      try {
-        yield* readFileRange(file, resolved, signal);
-      } finally {
-        await file.close();
-      }
+      yield* this.#reader.read(digest, resolved, signal);
     } catch (reason) {
       throw storageError(reason, `Reading blob ${String(digest)}`);
-    } finally {
-      unpin();
     }
   }
 
@@ -130,57 +168,60 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
 
   async delete(digests: readonly Digest[], signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    await forEachConcurrently(digests, 16, ({ key }) =>
-      this.#changes.exclusive(key, async () => {
-        if (this.#index.remove(key)) await this.#files.remove(key);
-      }),
-    );
+    await this.#remover.delete(digests);
   }
 
-  /** Unlocks the folder. Calls under way should have ended. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#budget.idle();
-    await this.#folder[Symbol.asyncDispose]();
+  async quarantine(digest: Digest, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    await this.#remover.quarantine(digest);
   }
 
-  /** Opens a blob's file if it has the right size; otherwise the blob is lost, and forgotten. */
-  async #openWhole(digest: Digest): Promise<FileHandle> {
-    let file: FileHandle | undefined;
-    try {
-      file = await this.#files.open(digest.key);
-      if ((await file.stat()).size === digest.sizeBytes) return file;
-    } catch (reason) {
-      if (errnoOf(reason) !== 'ENOENT') throw reason;
-    }
-    await file?.close();
-    await this.#forgetIfDamaged(digest);
-    throw new BlobNotFoundError(digest);
-  }
-
-  /** Looks again while nobody can replace the file. */
-  async #forgetIfDamaged(digest: Digest): Promise<void> {
-    const { key } = digest;
-    await this.#changes.exclusive(key, async () => {
-      const sizeBytes = await this.#files.sizeOf(key);
-      if (sizeBytes === digest.sizeBytes) return;
-      this.#index.remove(key);
-      if (sizeBytes !== undefined) await this.#files.quarantine(key);
-      this.#logger.error(
-        { digest, foundBytes: sizeBytes ?? null },
-        'A stored blob was lost: its file is damaged or gone',
-      );
-    });
-  }
-
-  async #evict(key: string): Promise<void> {
-    await this.#changes.exclusive(key, async () => {
-      if (!this.#index.isEvictable(key, this.#clock.now())) return;
-      this.#index.remove(key);
-      try {
-        await this.#files.remove(key);
-      } catch (reason) {
-        this.#logger.warn({ err: reason, key }, 'An evicted blob could not be removed from the disk');
+  /** Waits until all files are known. */
+  async *list(signal?: AbortSignal): AsyncIterable<Digest> {
+    await this.#parts.listing.settled();
+    for (const table of this.#parts.index.tables) {
+      const { slots } = table;
+      for (let slot = 0; slot < slots.end; slot += 1) {
+        signal?.throwIfAborted();
+        if (slots.useOf(slot) > 0) yield digestAt({ table, slot });
       }
-    });
+    }
   }
+
+  async stats(): Promise<StoreStats> {
+    const { index, packs } = this.#parts;
+    const packBytes = packs.fileBytes;
+    return {
+      blobs: index.count,
+      sizeBytes: index.sizeBytes,
+      maxBytes: this.maxBytes,
+      figures: {
+        fileBytes: index.fileBytes,
+        packBytes,
+        packSegments: packs.segments().length,
+        indexMemoryBytes: index.memoryBytes,
+        evictedBlobs: this.#evictor.evictedBlobs,
+        evictedBytes: this.#evictor.evictedBytes,
+        quarantinedBlobs: this.#remover.quarantinedBlobs,
+      },
+    };
+  }
+
+  /** Closes the folder; eviction under way ends soon. Calls under way should have ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#parts.listing.stop();
+    await this.#budget.idle();
+    await this.#lifecycle[Symbol.asyncDispose]();
+  }
+}
+
+/** Answers from the index; while the names of files are being read, also from the disk. */
+function presenceIn({ index, listing }: Parts): BlobPresence {
+  return {
+    touch: (fn, text, start, sizeBytes) =>
+      index.promiseText(fn, text, start, sizeBytes) ||
+      (!listing.isComplete &&
+        listing.findNow(fn, text, start, sizeBytes) &&
+        index.promiseText(fn, text, start, sizeBytes)),
+  };
 }

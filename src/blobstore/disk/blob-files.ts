@@ -1,23 +1,20 @@
+import { statSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { forEachConcurrently } from '../../common/async-iteration.js';
 import { makeFolder, syncFolder } from '../../common/durable-folder.js';
 import { GroupTask } from '../../common/group-task.js';
 import { errnoOf } from '../../common/status-error.js';
 import type { StoreFolder } from '../../common/store-folder.js';
-import { digestFunctionBySegment } from '../../digest/digest-function.js';
+import { type DigestFunction, digestFunctionBySegment } from '../../digest/digest-function.js';
 
-/** What a file's name tells of its blob. */
-export interface ListedBlob {
-  readonly key: string;
-  readonly sizeBytes: number;
+/** A folder of blobs whose hashes begin alike. */
+export interface Shard {
+  readonly fn: DigestFunction;
+  readonly path: string;
 }
 
-/** Damaged files are kept for a look at them, but not without end. */
-const maxQuarantined = 100;
-
-/** The files of a disk store: `FUNCTION/aa/HASH-SIZE` under its folder, `aa` being the first two digits of the hash. */
+/** The blobs that are files of their own: `FUNCTION/aa/HASH-SIZE`, `aa` being the first two digits of the hash. */
 export class BlobFiles {
   readonly #folder: StoreFolder;
   readonly #functionFolders = new Map<string, Promise<void>>();
@@ -32,18 +29,16 @@ export class BlobFiles {
     return this.#folder.temporaryName();
   }
 
-  /** Reads the names of all blobs; the files are not looked at. */
-  async *list(): AsyncIterable<ListedBlob> {
+  /** The folders that hold blobs, with the digest function of each. */
+  async shards(): Promise<readonly Shard[]> {
+    const shards: Shard[] = [];
     for (const segment of await readdir(this.#folder.path)) {
       const fn = digestFunctionBySegment(segment);
       if (!fn) continue;
-      for (const shard of await readdir(join(this.#folder.path, segment))) {
-        for (const name of await readdir(join(this.#folder.path, segment, shard))) {
-          const [hash = '', size = ''] = name.split('-');
-          if (fn.hashes(hash) && /^\d+$/.test(size)) yield { key: `${segment}/${name}`, sizeBytes: Number(size) };
-        }
-      }
+      const path = join(this.#folder.path, segment);
+      for (const name of await readdir(path)) shards.push({ fn, path: join(path, name) });
     }
+    return shards;
   }
 
   /** Opens a blob for reading. */
@@ -51,51 +46,42 @@ export class BlobFiles {
     return open(this.#pathOf(key), 'r');
   }
 
-  /**
-   * Puts synced temporary files in their places, durably: each folder that they go to is synced once. When it rejects,
-   * none of them is there.
-   */
-  async commit(files: readonly { readonly temporary: string; readonly key: string }[]): Promise<void> {
+  /** Puts a synced temporary file in its place, durably. When it rejects, nothing is there. */
+  async commit(temporary: string, key: string): Promise<void> {
+    const path = this.#pathOf(key);
     try {
-      const shards = new Set<GroupTask>();
-      await forEachConcurrently(files, 8, async ({ temporary, key }) => {
-        const path = this.#pathOf(key);
-        shards.add(await this.#shardOf(path));
-        // The caller knows that nothing is there: a rename over a file is as dear as a flush (ext4's auto_da_alloc).
-        await rename(temporary, path);
-      });
-      await Promise.all([...shards].map((shard) => shard.run()));
+      const shard = await this.#shardOf(path);
+      // The caller knows that nothing is there: a rename over a file is as dear as a flush (ext4's auto_da_alloc).
+      await rename(temporary, path);
+      await shard.run();
     } catch (reason) {
-      await Promise.allSettled(files.map(({ key }) => this.remove(key)));
+      await this.remove(key).catch(() => undefined);
       throw reason;
     }
   }
 
   /** Removes a blob's file, if it is there. */
   async remove(key: string): Promise<void> {
-    try {
-      await unlink(this.#pathOf(key));
-    } catch (reason) {
-      if (errnoOf(reason) !== 'ENOENT') throw reason;
-    }
+    await lookedUp(unlink(this.#pathOf(key)));
   }
 
   /** The size of a blob's file, or `undefined` if there is none. */
   async sizeOf(key: string): Promise<number | undefined> {
+    return (await lookedUp(stat(this.#pathOf(key))))?.size;
+  }
+
+  /** As {@link sizeOf}, for those who cannot wait. */
+  sizeNow(key: string): number | undefined {
     try {
-      return (await stat(this.#pathOf(key))).size;
-    } catch (reason) {
-      if (errnoOf(reason) === 'ENOENT') return undefined;
-      throw reason;
+      return statSync(this.#pathOf(key), { throwIfNoEntry: false })?.size;
+    } catch {
+      return undefined; // Whoever can wait will be told.
     }
   }
 
-  /** Puts a damaged file aside, or removes it when enough are there already. */
-  async quarantine(key: string): Promise<void> {
-    const path = join(this.#folder.path, 'quarantine');
-    await mkdir(path, { recursive: true });
-    if ((await readdir(path)).length >= maxQuarantined) await this.remove(key);
-    else await rename(this.#pathOf(key), join(path, key.replace('/', '-')));
+  /** Moves a blob's file elsewhere in the same file system. */
+  async move(key: string, path: string): Promise<void> {
+    await rename(this.#pathOf(key), path);
   }
 
   /** A key is `FUNCTION/HASH-SIZE` of a checked digest, so it cannot lead out of the folder (S1). */
@@ -121,6 +107,16 @@ export class BlobFiles {
       this.#syncs.set(shard, sync);
     }
     return sync;
+  }
+}
+
+/** What is not there is no failure, but `undefined`. */
+async function lookedUp<T>(looking: Promise<T>): Promise<T | undefined> {
+  try {
+    return await looking;
+  } catch (reason) {
+    if (errnoOf(reason) === 'ENOENT') return undefined;
+    throw reason;
   }
 }
 

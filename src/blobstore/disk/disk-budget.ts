@@ -1,24 +1,24 @@
 import type { Clock } from '../../common/clock.js';
 import { Code } from '../../common/code.js';
 import { StatusError } from '../../common/status-error.js';
-import type { BlobIndex } from '../backends/blob-index.js';
 import { FreeSpace } from './free-space.js';
 
 /** Eviction starts above the high mark and ends at the low one, so that room is made before it is needed. */
 const highMark = 0.95;
 const lowMark = 0.9;
 
-/** After a round that found too little to evict, the next one waits: each looks at every blob. */
+/** After a round that could not make enough room, the next one waits: each looks at every blob. */
 const fruitlessPauseMs = 1_000;
 
 /** What {@link DiskBudget} is told. */
 export interface DiskBudgetOptions {
   readonly path: string;
   readonly maxBytes: number;
-  readonly index: BlobIndex;
   readonly clock: Clock;
-  /** Removes a blob, unless somebody has begun to read it meanwhile. Never rejects. */
-  readonly evict: (key: string) => Promise<void>;
+  /** How many bytes the blobs take. */
+  readonly usedBytes: () => number;
+  /** Evicts blobs until `excess` is no more, as far as that can be. Never rejects. */
+  readonly evict: (excess: () => number) => Promise<void>;
 }
 
 /** Hands out room for uploads, and makes it by evicting what was not used for the longest time. */
@@ -69,7 +69,7 @@ export class DiskBudget {
   }
 
   get #taken(): number {
-    return this.#options.index.usedBytes + this.#reservedBytes;
+    return this.#options.usedBytes() + this.#reservedBytes;
   }
 
   #refuseTooLarge(sizeBytes: number): void {
@@ -112,14 +112,11 @@ export class DiskBudget {
   }
 
   async #evictRound(): Promise<void> {
-    const { index, clock, evict } = this.#options;
+    const { clock, evict } = this.#options;
     const now = clock.now();
     if (now < this.#fruitlessUntilMs) return;
-    const hasRoom = (): boolean => this.#taken <= Math.min(this.maxBytes * lowMark, this.maxBytes - this.#wantedBytes);
-    for (const key of index.evictable(now)) {
-      if (hasRoom()) return;
-      await evict(key);
-    }
-    if (!hasRoom()) this.#fruitlessUntilMs = now + fruitlessPauseMs;
+    const excess = (): number => this.#taken - Math.min(this.maxBytes * lowMark, this.maxBytes - this.#wantedBytes);
+    await evict(excess);
+    if (excess() > 0) this.#fruitlessUntilMs = now + fruitlessPauseMs;
   }
 }

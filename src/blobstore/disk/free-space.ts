@@ -52,3 +52,10 @@ export async function freeBytesAt(path: string): Promise<number> {
   const { bavail, bsize } = await statfs(path);
   return bavail * bsize;
 }
+
+/** Half of what the file system of `path` would have free without the `ownBytes` of a store. */
+export async function halfOfFreeBytesAt(path: string, ownBytes: number): Promise<number> {
+  const { bavail, bfree, blocks, bsize } = await statfs(path);
+  const usedBytes = (blocks - bfree) * bsize;
+  return Math.floor((Math.min(ownBytes, usedBytes) + bavail * bsize) / 2);
+}

