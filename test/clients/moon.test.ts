@@ -33,7 +33,7 @@ for (const compression of ['none', 'zstd'] as const) {
 
     /** All tasks in a fresh clone. */
     async function buildIn(name: string): Promise<{ clone: MoonClone; run: MoonRun; seen: TappedCalls }> {
-      const clone = await MoonClone.create(site.path(name));
+      const clone = await MoonClone.create(site.path(name), site.home);
       const run = await clone.run({ url: tap.url, compression, instanceName: '' });
       const seen = tap.take();
       assert.deepEqual(run.warnings, []);

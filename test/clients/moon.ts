@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readdir } from 'node:fs/promises';
+import { cp, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpawnedCommand } from '../../scripts/spawned-command.js';
 import { leaveOut } from '../helpers/capabilities.js';
@@ -37,20 +37,19 @@ const author = {
   GIT_COMMITTER_EMAIL: 'a@b.c',
 };
 
-/** A clone of the sample repository, with a cache of its own and none of the user's settings. */
+/** A clone of the sample repository, with an output cache of its own. */
 export class MoonClone {
   readonly #home: string;
   readonly #clone: string;
 
-  private constructor(folder: string) {
-    this.#home = join(folder, 'home');
-    this.#clone = join(folder, 'clone');
+  private constructor(home: string, clone: string) {
+    this.#home = home;
+    this.#clone = clone;
   }
 
-  /** Makes a clone in `folder`, which must not be there. */
-  static async create(folder: string): Promise<MoonClone> {
-    const moon = new MoonClone(folder);
-    await mkdir(moon.#home, { recursive: true });
+  /** Makes a clone in `folder`, which must not be there. In `home`, moon keeps plugins that it has compiled. */
+  static async create(folder: string, home: string): Promise<MoonClone> {
+    const moon = new MoonClone(home, folder);
     await cp(join(repositoryRoot, 'test/fixtures/moon'), moon.#clone, { recursive: true });
     await moon.#run(['git', 'init', '-q', '-b', 'main']);
     await moon.#run(['git', 'add', '-A']);
