@@ -1,4 +1,4 @@
-import { unlink } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { Code } from '../../common/code.js';
 import { makeFolder, syncFolder } from '../../common/durable-folder.js';
 import { type Logger, silentLogger } from '../../common/logger.js';
@@ -177,9 +177,9 @@ export class PackFolder implements AsyncDisposable {
     await this.#hinting;
     try {
       await this.#readers.settle(number);
-      await unlink(segment.path);
+      await rm(segment.path, { force: true });
       this.#segments.delete(number);
-      await unlink(segment.hintPath).catch(() => undefined); // A hint alone is swept out at the next start.
+      await rm(segment.hintPath, { force: true }).catch(() => undefined); // Alone, it is swept out at the next start.
       await syncFolder(this.#path);
     } catch (reason) {
       throw storageError(reason, `Removing ${segment.path}`);

@@ -16,7 +16,7 @@ export interface ForgottenBlob {
 /** A file of a `PackFolder`. */
 export interface PackSegmentInfo {
   readonly number: number;
-  /** What it takes on the disk: records, those of forgotten blobs among them. */
+  /** What its records take on the disk, those of forgotten blobs among them. Its hint takes some 50 bytes a record more. */
   readonly fileBytes: number;
   /** Whether nothing is added to it any more. */
   readonly isSealed: boolean;

@@ -6,6 +6,7 @@ export async function writeFully(file: FileHandle, buffers: readonly Uint8Array[
   let written = 0;
   while (rest.length > 0) {
     const { bytesWritten } = await file.writev(rest, position + written);
+    if (bytesWritten === 0) throw new RangeError('The system took none of the bytes');
     written += bytesWritten;
     rest = without(rest, bytesWritten);
   }
