@@ -19,14 +19,15 @@ const isSwitch = (word: string): boolean => /^(-h|-v+|--help|--json|--verbose)$/
 const isBoolean = (word: string | undefined): boolean => /^(true|false|t|f|yes|no|y|n|on|off|1|0)$/i.test(word ?? '');
 
 /**
- * Turns the forms of BuildGrid's command line into ours: `actioncache` becomes `action-cache`, options of a group go
- * behind the sub-command, `-p NAME VALUE` becomes `-p NAME=VALUE`, `--output-file PATH BOOL` loses its BOOL (files keep
- * the mode they have on the worker), `cas` its `--verify` (which is always done). Whatever follows `--` belongs to
- * somebody else and stays as it is.
+ * Turns the forms of BuildGrid's command line into ours: `actioncache` becomes `action-cache`, `cleanup` becomes
+ * `server cleanup`, options of a group go behind the sub-command, `-p NAME VALUE` becomes `-p NAME=VALUE`,
+ * `--output-file PATH BOOL` loses its BOOL (files keep the mode they have on the worker), `cas` its `--verify` (which is
+ * always done). Whatever follows `--` belongs to somebody else and stays as it is.
  */
 export function normaliseArgv(argv: readonly string[]): string[] {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
   const [first = '', ...words] = argv.slice(0, end);
+  if (first === 'cleanup') return ['server', ...argv];
   const group = first === 'actioncache' ? 'action-cache' : first;
   if (!groups.has(group)) return [...argv];
   const wanted = group === 'cas' ? words.filter((word) => word !== '--verify') : words;

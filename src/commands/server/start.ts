@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../cli/base-command.js';
 import { createLogger } from '../../cli/create-logger.js';
+import { dataDirFlag } from '../../cli/data-dir-flag.js';
 import { loggerFlags } from '../../cli/logger-flags.js';
 
 export default class ServerStart extends BaseCommand {
@@ -29,11 +30,7 @@ Once it serves it prints one line for each endpoint on stdout, "listening on grp
       helpValue: 'ADDRESS:PORT',
       env: 'BGD_LISTEN',
     }),
-    'data-dir': Flags.string({
-      summary: "Folder for data, ${BGD_DATA_DIR} in CONFIG; by default below the user's data directory.",
-      helpValue: 'DIR',
-      env: 'BGD_DATA_DIR',
-    }),
+    'data-dir': dataDirFlag,
     instance: Flags.string({
       summary: 'Serve this instance name only (repeatable); by default all names share one store.',
       helpValue: 'NAME',

@@ -2,6 +2,7 @@ import type { Digest } from '../../../digest/digest.js';
 import type { Database } from '../../../sql/database.js';
 import type { ListOfRows } from '../../../sql/dialect.js';
 import { queryRows } from '../../../sql/query-rows.js';
+import type { FoundBlob } from '../../found-blob.js';
 import { stays } from './blob-index-schema.js';
 
 /** What an index knows of digests that it was asked for, by their keys. The others it has never seen, or has forgotten. */
@@ -16,12 +17,6 @@ export interface Knowledge {
 export interface IndexTotals {
   readonly blobs: number;
   readonly sizeBytes: number;
-}
-
-/** A blob that was found in the storage, and since when it is there. */
-export interface FoundBlob {
-  readonly digest: Digest;
-  readonly modifiedAtMs: number;
 }
 
 interface LookedUp {

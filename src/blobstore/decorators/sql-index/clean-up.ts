@@ -1,6 +1,7 @@
 import { Code } from '../../../common/code.js';
 import { StatusError } from '../../../common/status-error.js';
-import type { BlobIndex, FoundBlob, IndexTotals } from './blob-index.js';
+import type { FoundBlob } from '../../found-blob.js';
+import type { BlobIndex, IndexTotals } from './blob-index.js';
 import type { BlobRemovals } from './blob-removals.js';
 import type { IndexUpkeep } from './index-upkeep.js';
 
@@ -56,7 +57,7 @@ export async function cleanUp(
   signal?: AbortSignal,
 ): Promise<CleanupReport> {
   if (options.isDryRun) return rehearse(parts, options);
-  return holding(parts, async () => {
+  return holding(parts.upkeep, async () => {
     await waitForPromises(parts);
     const abandoned = await finishAbandoned(parts, signal);
     const before = await parts.index.totals();
@@ -75,12 +76,12 @@ export async function cleanUp(
  * long as blobs are promised to stay, no cleanup removes anything after that.
  */
 export async function refill(
-  { index, upkeep, ...parts }: UpkeepParts,
+  { index, upkeep }: Omit<UpkeepParts, 'removals'>,
   blobs: AsyncIterable<FoundBlob>,
   onProgress: (progress: RefillProgress) => void,
   signal?: AbortSignal,
 ): Promise<RefillProgress> {
-  return holding({ index, upkeep, ...parts }, async () => {
+  return holding(upkeep, async () => {
     const progress = { listed: 0, added: 0 };
     const enter = async (batch: readonly FoundBlob[]): Promise<void> => {
       await upkeep.hold();
@@ -109,7 +110,7 @@ export interface RefillProgress {
   readonly added: number;
 }
 
-async function holding<Result>({ upkeep }: UpkeepParts, work: () => Promise<Result>): Promise<Result> {
+async function holding<Result>(upkeep: IndexUpkeep, work: () => Promise<Result>): Promise<Result> {
   await upkeep.hold();
   try {
     return await work();
@@ -123,7 +124,7 @@ async function waitForPromises({ upkeep }: UpkeepParts): Promise<void> {
   if (ms === 0) return;
   const minutes = Math.ceil(ms / 60_000);
   throw new StatusError(
-    Code.FailedPrecondition,
+    Code.Aborted,
     `The index was refilled a short while ago, and does not know what clients rely on: clean up in ${minutes} minutes`,
   );
 }
