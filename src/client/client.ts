@@ -2,6 +2,7 @@ import type { ActionCache } from '../actioncache/action-cache.js';
 import type { BlobStore } from '../blobstore/blob-store.js';
 import { Lifecycle } from '../common/lifecycle.js';
 import { checkInstanceName } from '../digest/instance-name.js';
+import { AdminClient } from './admin-client.js';
 import { BotsClient } from './bots-client.js';
 import { CapabilitiesClient } from './capabilities-client.js';
 import { parseEndpoint } from './endpoint.js';
@@ -30,6 +31,7 @@ export class Client implements AsyncDisposable {
   readonly operations: OperationsClient;
   readonly capabilities: CapabilitiesClient;
   readonly bots: BotsClient;
+  readonly admin: AdminClient;
   readonly #lifecycle: Lifecycle;
 
   private constructor(main: RemoteInstance, cas: RemoteInstance, lifecycle: Lifecycle) {
@@ -39,6 +41,7 @@ export class Client implements AsyncDisposable {
     this.operations = new OperationsClient(main);
     this.capabilities = new CapabilitiesClient(main);
     this.bots = new BotsClient(main.channel);
+    this.admin = new AdminClient(main);
     this.#lifecycle = lifecycle;
   }
 

@@ -1,5 +1,5 @@
 import type { MethodDefinition } from '@grpc/grpc-js';
-import type { bytestream, longrunning, reapi, rwapi, wellknown } from '../proto/index.js';
+import type { bgdadmin, bytestream, longrunning, reapi, rwapi, wellknown } from '../proto/index.js';
 import { serviceDefinition } from '../proto/service-definition.js';
 import { serviceNames } from '../proto/wire-names.js';
 
@@ -17,7 +17,7 @@ function method<Request extends object, Response extends object>(
   };
 }
 
-const { capabilities, cas, actionCache, execution, operations, bots, byteStream } = serviceNames;
+const { capabilities, cas, actionCache, execution, operations, bots, byteStream, admin } = serviceNames;
 
 /** The methods that this library calls. */
 export const methods = {
@@ -72,4 +72,10 @@ export const methods = {
 
   createBotSession: method<rwapi.CreateBotSessionRequest.$Properties, rwapi.BotSession>(bots, 'createBotSession'),
   updateBotSession: method<rwapi.UpdateBotSessionRequest.$Properties, rwapi.BotSession>(bots, 'updateBotSession'),
+
+  deleteActionResult: method<bgdadmin.DeleteActionResultRequest.$Properties, bgdadmin.DeleteActionResultResponse>(
+    admin,
+    'deleteActionResult',
+  ),
+  getCasStats: method<bgdadmin.GetCasStatsRequest.$Properties, bgdadmin.CasStats>(admin, 'getCasStats'),
 } as const;

@@ -3,15 +3,18 @@ import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import type { Digest } from '../digest/digest.js';
 import type { reapi } from '../proto/index.js';
+import { AdminClient } from './admin-client.js';
 import { methods } from './method.js';
 import { callUnary, functionValueOf, type RemoteInstance } from './remote-instance.js';
 
-/** The ActionCache of any REAPI server. */
+/** The ActionCache of any REAPI server. Only a `bgd` server can be told to forget a result. */
 export class RemoteActionCache implements ActionCache {
   readonly #remote: RemoteInstance;
+  readonly #admin: AdminClient;
 
   constructor(remote: RemoteInstance) {
     this.#remote = remote;
+    this.#admin = new AdminClient(remote);
   }
 
   async get(actionDigest: Digest, signal?: AbortSignal): Promise<reapi.ActionResult | undefined> {
@@ -33,11 +36,8 @@ export class RemoteActionCache implements ActionCache {
     return callUnary(this.#remote, methods.updateActionResult, request, signal);
   }
 
-  /** Rejects: the protocol has no such call. */
-  delete(): Promise<void> {
-    return Promise.reject(
-      new StatusError(Code.Unimplemented, 'A remote ActionCache cannot be told to forget: REAPI has no call for it'),
-    );
+  async delete(actionDigest: Digest, signal?: AbortSignal): Promise<void> {
+    await this.#admin.deleteActionResult(actionDigest, signal);
   }
 
   #requestFor(actionDigest: Digest): reapi.GetActionResultRequest.$Properties {

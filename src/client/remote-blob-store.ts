@@ -5,7 +5,9 @@ import type { Blob, BlobStore, ByteRange, WriteOutcome } from '../blobstore/blob
 import { BlobNotFoundError } from '../blobstore/blob-store.js';
 import { resolveRange } from '../blobstore/resolve-range.js';
 import { isSmall } from '../blobstore/small-blobs.js';
+import type { MeasurableStore, StoreStats } from '../blobstore/store-stats.js';
 import type { Digest } from '../digest/digest.js';
+import { AdminClient } from './admin-client.js';
 import { wireKeyOf } from './batch.js';
 import { BatchReader } from './batch-reader.js';
 import { BatchWriter } from './batch-writer.js';
@@ -26,7 +28,7 @@ const concurrentCalls = 4;
  * calls are repeated with back-off while that may help, and broken streams are taken up where they broke. The empty
  * blob is never asked for nor sent (DIG-6).
  */
-export class RemoteBlobStore implements BlobStore {
+export class RemoteBlobStore implements BlobStore, MeasurableStore {
   readonly #remote: RemoteInstance;
   readonly #limits: CasLimitsSource;
   readonly #reader: BatchReader;
@@ -92,6 +94,16 @@ export class RemoteBlobStore implements BlobStore {
     return Promise.reject(
       new StatusError(Code.Unimplemented, 'A remote CAS cannot be told to forget blobs: REAPI has no call for it'),
     );
+  }
+
+  /** What a `bgd` server says of its whole CAS; any other says nothing, which is UNIMPLEMENTED. */
+  async stats(signal?: AbortSignal): Promise<StoreStats> {
+    const stats = await new AdminClient(this.#remote).casStats(signal);
+    return {
+      ...(stats.blobs != null && { blobs: stats.blobs }),
+      ...(stats.sizeBytes != null && { sizeBytes: stats.sizeBytes }),
+      ...(stats.maxBytes != null && { maxBytes: stats.maxBytes }),
+    };
   }
 
   async #findMissing(digests: readonly Digest[], signal?: AbortSignal): Promise<readonly Digest[]> {

@@ -7,6 +7,7 @@ import { createActionCache } from './create-action-cache.js';
 import { createAssets, createReferences } from './create-assets.js';
 import { createBlobStore } from './create-blob-store.js';
 import { createExecution } from './create-execution.js';
+import { createStoreReporter } from './create-store-reporter.js';
 
 /** Builds what each instance name stands for. */
 export async function createInstances(
@@ -40,7 +41,10 @@ async function createPart(service: InstanceConfig['services'][number], compositi
   switch (service.type) {
     case 'cas':
     case 'bytestream':
-      return { blobs: await createBlobStore(service.storage, composition) };
+      return {
+        blobs: await createBlobStore(service.storage, composition),
+        reporter: await createStoreReporter(service.storage, composition),
+      };
     case 'action-cache':
     case 's3action-cache':
     case 'remote-action-cache':

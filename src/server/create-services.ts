@@ -2,6 +2,7 @@ import { isActionCacheTag } from '../config/action-cache-config.js';
 import type { ServerConfig } from '../config/server-config.js';
 import { serviceNames } from '../proto/wire-names.js';
 import { ActionCacheService } from '../services/action-cache-service.js';
+import { AdminService } from '../services/admin-service.js';
 import { BotsService } from '../services/bots-service.js';
 import { ByteStreamService } from '../services/byte-stream-service.js';
 import { CapabilitiesService } from '../services/capabilities-service.js';
@@ -22,6 +23,7 @@ export function createServices(config: ServerConfig, registry: InstanceRegistry)
   const has = (...types: readonly ServiceType[]): boolean => types.some((type) => wanted.has(type));
   return {
     [serviceNames.capabilities]: new CapabilitiesService(registry),
+    [serviceNames.admin]: new AdminService(registry),
     ...(has('cas') && { [serviceNames.cas]: new ContentAddressableStorageService(registry) }),
     ...(has('bytestream') && { [serviceNames.byteStream]: new ByteStreamService(registry) }),
     ...([...wanted].some(isActionCacheTag) && {

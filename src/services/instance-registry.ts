@@ -3,6 +3,7 @@ import type { AssetSource } from '../assets/asset-source.js';
 import type { AssetStore } from '../assets/asset-store.js';
 import type { ReferenceStore } from '../assets/reference-store.js';
 import type { BlobStore } from '../blobstore/blob-store.js';
+import type { StoreReporter } from '../blobstore/store-report.js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { checkInstanceName } from '../digest/instance-name.js';
@@ -36,6 +37,8 @@ export interface InstanceReferences {
 /** What one instance name stands for on an endpoint. A part that is not configured is not served. */
 export interface Instance {
   readonly blobs?: BlobStore;
+  /** Tells how much {@link blobs} hold. */
+  readonly reporter?: StoreReporter;
   /** Whether clients may only read: blobs, and all else that they could write. @defaultValue false */
   readonly isReadOnly?: boolean;
   /** Whether clients may make admin calls. @defaultValue false */
@@ -73,6 +76,11 @@ export class InstanceRegistry {
   /** The blob store of an instance. Throws UNIMPLEMENTED where this endpoint serves no CAS for it. */
   blobs(name: string): BlobStore {
     return this.#part(name, 'blobs', 'CAS');
+  }
+
+  /** What tells how much an instance's blob store holds. Throws UNIMPLEMENTED where this endpoint serves no CAS for it. */
+  reporter(name: string): StoreReporter {
+    return this.#part(name, 'reporter', 'CAS');
   }
 
   /** The blob store of an instance, for a call that writes. Throws PERMISSION_DENIED too, where clients may only read. */

@@ -55,7 +55,13 @@ describe('RemoteActionCache', () => {
     assert.equal(stored.actionDigest?.hash, actionDigest.hash);
   });
 
-  it('cannot delete: the protocol has no such call', async () => {
-    await assert.rejects(cache.delete(), hasCode(Code.Unimplemented));
+  it('cannot delete on a server that has no admin calls, and says so in one sentence', async () => {
+    await assert.rejects(cache.delete(actionDigest), (reason) => {
+      assert.match(
+        String(reason),
+        /grpc:\/\/.* takes no admin calls: REAPI has none, and only a bgd server offers them$/,
+      );
+      return hasCode(Code.Unimplemented)(reason);
+    });
   });
 });

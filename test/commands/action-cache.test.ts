@@ -72,4 +72,29 @@ describe('bgd action-cache', () => {
 
     assert.deepEqual([absent.code, malformed.code], [3, 2]);
   });
+
+  it('has results forgotten, and names those that were not there with exit code 3', async () => {
+    harness = await CommandHarness.create();
+    const other = String(Digest.of(Buffer.from('another action')));
+    await harness.run('action-cache', 'update', action, String(await storeResult()));
+
+    const first = await harness.run('action-cache', 'delete', action, '--json');
+    const second = await harness.run('action-cache', 'delete', other, action);
+
+    assert.deepEqual([first.code, JSON.parse(first.stdout)], [0, [{ action }]]);
+    assert.deepEqual(
+      [second.code, second.stdout, second.stderr],
+      [3, '', `Error: No result is cached for the actions ${other}, ${action}\n`],
+    );
+    assert.equal((await harness.run('action-cache', 'get', action)).code, 3);
+  });
+
+  it('exits with 5 where the server allows no admin calls, saying what would', async () => {
+    harness = await CommandHarness.create({ allowsAdmin: false });
+
+    const { code, stderr } = await harness.run('action-cache', 'delete', action);
+
+    assert.equal(code, 5);
+    assert.match(stderr, /^Error: Admin calls are not allowed for instance "": "admin: true"[^\n]*\n$/);
+  });
 });

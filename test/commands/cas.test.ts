@@ -134,4 +134,29 @@ describe('bgd cas', () => {
 
     assert.deepEqual([(await group.ended).code, (await variable.ended).code], [0, 0]);
   });
+
+  it('shows what the CAS holds and is made of, a line a store', async () => {
+    const table = await harness.run('cas', 'stats');
+    const json = await harness.run('cas', 'stats', '--json');
+
+    assert.deepEqual([table.code, table.stderr], [0, '']);
+    assert.equal(
+      table.stdout,
+      [
+        'STORE                     BLOBS  SIZE     LIMIT    USED  PLACE     MORE',
+        'with-cache-storage',
+        '  fallback: disk-storage  3      3.0 MiB  1.0 GiB  0 %   /var/cas  free: 2.0 GiB',
+        'with-cache-storage: no cache',
+        '',
+      ].join('\n'),
+    );
+    const { type, parts } = JSON.parse(json.stdout) as { type: string; parts: readonly object[] };
+    assert.equal(type, 'with-cache-storage');
+    assert.deepEqual(parts, [
+      {
+        ...{ type: 'disk-storage', role: 'fallback', place: '/var/cas' },
+        ...{ blobs: '3', sizeBytes: '3145728', maxBytes: '1073741824', figures: { freeBytes: 2 * 1024 ** 3 } },
+      },
+    ]);
+  });
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Lifecycle } from '../../src/common/lifecycle.js';
 import { BgdProcess, type Ended } from '../helpers/bgd-process.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
-import { CommandServer } from './command-server.js';
+import { CommandServer, type CommandServerOptions } from './command-server.js';
 
 /** A server, a folder to work in, and the real `bgd` to run there. */
 export class CommandHarness implements AsyncDisposable {
@@ -20,7 +20,7 @@ export class CommandHarness implements AsyncDisposable {
     this.#lifecycle = lifecycle;
   }
 
-  static async create(options?: { readonly allowsUpdates?: boolean }): Promise<CommandHarness> {
+  static async create(options?: CommandServerOptions): Promise<CommandHarness> {
     const lifecycle = new Lifecycle();
     const { path } = lifecycle.use(await temporaryDirectory());
     const harness = new CommandHarness(lifecycle.use(await CommandServer.listen(options)), path, lifecycle);

@@ -2,6 +2,7 @@ import { CompletenessCheckingActionCache } from '../../src/actioncache/completen
 import { KeyedActionCache } from '../../src/actioncache/keyed-action-cache.js';
 import { MemoryBlobStore } from '../../src/blobstore/backends/memory-blob-store.js';
 import type { BlobStore } from '../../src/blobstore/blob-store.js';
+import type { StoreReport } from '../../src/blobstore/store-report.js';
 import { VerifyingBlobStore } from '../../src/blobstore/decorators/verifying-blob-store.js';
 import { Code } from '../../src/common/code.js';
 import { silentLogger } from '../../src/common/logger.js';
@@ -12,6 +13,7 @@ import { packAny } from '../../src/proto/any.js';
 import { reapi, type longrunning } from '../../src/proto/index.js';
 import { GrpcServer } from '../../src/server/grpc-server.js';
 import { ActionCacheService } from '../../src/services/action-cache-service.js';
+import { AdminService } from '../../src/services/admin-service.js';
 import { ByteStreamService } from '../../src/services/byte-stream-service.js';
 import type { CallContext } from '../../src/services/call-context.js';
 import { CapabilitiesService } from '../../src/services/capabilities-service.js';
@@ -19,6 +21,12 @@ import { ContentAddressableStorageService } from '../../src/services/content-add
 import { InstanceRegistry } from '../../src/services/instance-registry.js';
 
 const packageName = 'build.bazel.remote.execution.v2';
+
+/** What a {@link CommandServer} lets callers do. */
+export interface CommandServerOptions {
+  readonly allowsUpdates?: boolean;
+  readonly allowsAdmin?: boolean;
+}
 
 /** What became of an execution, as the test wants it. */
 export interface ScriptedEnd {
@@ -52,15 +60,23 @@ export class CommandServer implements AsyncDisposable {
   readonly cancelled: string[] = [];
   #server!: GrpcServer;
 
-  static async listen({ allowsUpdates = true } = {}): Promise<CommandServer> {
+  static async listen({ allowsUpdates = true, allowsAdmin = true }: CommandServerOptions = {}): Promise<CommandServer> {
     const server = new CommandServer();
     const { blobs } = server;
     const actionCache = new CompletenessCheckingActionCache(new KeyedActionCache(new MemoryKeyedStore()), blobs);
-    const registry = new InstanceRegistry(new Map(), { blobs, actionCache, allowsActionCacheUpdates: allowsUpdates });
+    const stats = { blobs: 3, sizeBytes: 3 * 1024 ** 2, maxBytes: 1024 ** 3, figures: { freeBytes: 2 * 1024 ** 3 } };
+    const part = { type: 'disk-storage', role: 'fallback', place: '/var/cas', stats, parts: [] };
+    const reporter = async (): Promise<StoreReport> => ({
+      ...{ type: 'with-cache-storage', role: '', place: '', stats: {}, trouble: 'no cache' },
+      parts: [part],
+    });
+    const rights = { allowsActionCacheUpdates: allowsUpdates, allowsAdmin };
+    const registry = new InstanceRegistry(new Map(), { blobs, reporter, actionCache, ...rights });
     server.#server = await GrpcServer.listen({
       addresses: [{ host: '127.0.0.1', port: 0 }],
       services: {
         [`${packageName}.Capabilities`]: new CapabilitiesService(registry),
+        'bgd.admin.v1.Admin': new AdminService(registry),
         [`${packageName}.ContentAddressableStorage`]: new ContentAddressableStorageService(registry),
         [`${packageName}.ActionCache`]: new ActionCacheService(registry),
         'google.bytestream.ByteStream': new ByteStreamService(registry),
