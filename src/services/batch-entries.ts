@@ -21,18 +21,33 @@ export interface BatchTerms {
   readonly acceptsZstd?: boolean;
 }
 
-/** The blob that an entry of BatchUpdateBlobs brings, uncompressed, or why it is refused (CAS-7). */
-export async function blobOfEntry(
-  { digest: message, data, compressor }: reapi.BatchUpdateBlobsRequest.Request.$Properties,
-  { digestFunction, zstd }: BatchTerms,
+type BatchEntry = reapi.BatchUpdateBlobsRequest.Request.$Properties;
+
+/** The blob that an entry of BatchUpdateBlobs brings, uncompressed, or why it is refused (CAS-7); at once if it can be. */
+export function blobOfEntry(
+  entry: BatchEntry,
+  terms: BatchTerms,
+  signal?: AbortSignal,
+): Blob | StatusError | Promise<Blob | StatusError> {
+  const { digest: message, data, compressor } = entry;
+  try {
+    const digest = Digest.fromProto(message, digestFunctionOf(terms.digestFunction, message?.hash));
+    if ((compressor ?? IDENTITY) === IDENTITY) return { digest, data: data ?? new Uint8Array() };
+    return decompressed(digest, entry, terms, signal);
+  } catch (reason) {
+    return StatusError.from(reason);
+  }
+}
+
+async function decompressed(
+  digest: Digest,
+  { data, compressor }: BatchEntry,
+  { zstd }: BatchTerms,
   signal?: AbortSignal,
 ): Promise<Blob | StatusError> {
   try {
-    const digest = Digest.fromProto(message, digestFunctionOf(digestFunction, message?.hash));
-    const bytes = data ?? new Uint8Array();
-    if ((compressor ?? IDENTITY) === IDENTITY) return { digest, data: bytes };
     if (compressor === ZSTD && (await zstd.isAvailable())) {
-      return { digest, data: await zstd.decompressBytes(bytes, digest.sizeBytes, signal) };
+      return { digest, data: await zstd.decompressBytes(data ?? new Uint8Array(), digest.sizeBytes, signal) };
     }
     throw new StatusError(Code.InvalidArgument, `Compressor ${compressor ?? ''} is not offered here: use IDENTITY`);
   } catch (reason) {

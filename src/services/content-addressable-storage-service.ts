@@ -80,7 +80,11 @@ export class ContentAddressableStorageService {
     const sizeBytes = Math.max(dataBytes, announcedBytes(requests.map(({ digest }) => digest)));
     await this.#admit(sizeBytes, requests.length, context);
     const terms = { digestFunction, zstd: this.#zstd };
-    const parsed = await Promise.all(requests.map((request) => blobOfEntry(request, terms, context.signal)));
+    const parsed: (Blob | StatusError)[] = [];
+    for (const request of requests) {
+      const entry = blobOfEntry(request, terms, context.signal);
+      parsed.push(entry instanceof Promise ? await entry : entry);
+    }
     const good = parsed.filter((entry): entry is Blob => !(entry instanceof StatusError));
     const outcomes = (await blobs.writeBatch(good, context.signal)).values();
     const responses = parsed.map((entry, index) => {
