@@ -1,0 +1,68 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DiskBlobStore } from '../../src/blobstore/backends/disk-blob-store.js';
+import { SHA256 } from '../../src/digest/digest-function.js';
+import { digestOf, noLimit, packedBytes, packedOf } from './disk-folder.js';
+import { median } from './report.js';
+
+// Opens the folder and count that it is told, and prints as JSON what that took: a process of its own, so that nothing is warm.
+
+/** What this prints. */
+export interface Restart {
+  readonly openMs: number;
+  readonly completeMs: number;
+  /** Longest time that the event loop was kept while the index was made. */
+  readonly blockedMs: number;
+  readonly indexBytes: number;
+  /** By how much all memory of JavaScript grew. */
+  readonly grownBytes: number;
+  /** Milliseconds for 1,000 blobs: as FindMissingBlobs asks, and as `BlobStore.findMissing` does. */
+  readonly presenceMs: number;
+  readonly findMissingMs: number;
+}
+
+async function restart(path: string, count: number): Promise<Restart> {
+  const memory = (): number => {
+    gc?.();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  const before = memory();
+  const delays = monitorEventLoopDelay({ resolution: 1 });
+  delays.enable();
+  const start = performance.now();
+  const store = await DiskBlobStore.open({ path, maxBytes: noLimit });
+  const openMs = performance.now() - start;
+  while (store.count < count) await delay(1);
+  const completeMs = performance.now() - start;
+  delays.disable();
+  // The file of uses is read, too, before the first is named.
+  await store.list()[Symbol.asyncIterator]().next();
+  const grownBytes = memory() - before;
+  const { figures } = await store.stats();
+  const lookUps = await lookUp(store, count);
+  await store[Symbol.asyncDispose]();
+  const indexBytes = figures?.['indexMemoryBytes'] ?? 0;
+  return { openMs, completeMs, blockedMs: delays.max / 1e6, indexBytes, grownBytes, ...lookUps };
+}
+
+async function lookUp(store: DiskBlobStore, count: number): Promise<{ presenceMs: number; findMissingMs: number }> {
+  const presence: number[] = [];
+  const findMissing: number[] = [];
+  for (let round = 0; round < 200; round += 1) {
+    const digests = Array.from({ length: 1000 }, () => digestOf(Math.floor(Math.random() * packedOf(count)), count));
+    const text = Buffer.from(digests.map(({ hash }) => hash).join(''));
+    let start = performance.now();
+    let found = 0;
+    for (let at = 0; at < text.length; at += 64) if (store.presence.touch(SHA256, text, at, packedBytes)) found += 1;
+    presence.push(performance.now() - start);
+    if (found !== digests.length) throw new Error(`Only ${found} blobs are there`);
+    start = performance.now();
+    await store.findMissing(digests);
+    findMissing.push(performance.now() - start);
+  }
+  return { presenceMs: median(presence), findMissingMs: median(findMissing) };
+}
+
+const [path, count] = process.argv.slice(2);
+console.log(JSON.stringify(await restart(path!, Number(count))));
