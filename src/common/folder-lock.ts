@@ -67,7 +67,11 @@ async function flock(command: string, file: FileHandle, name: string): Promise<n
 async function inUse(path: string, file: FileHandle): Promise<StatusError> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(20), 0, 20, 0);
   const pid = buffer.toString('latin1', 0, bytesRead).trim();
-  const holder = pid === '' ? 'another process' : pid === String(process.pid) ? 'this process' : `process ${pid}`;
+  if (pid === String(process.pid)) {
+    const text = `Folder ${path} is in use by this process, for something else: each wants a folder of its own`;
+    return new StatusError(Code.FailedPrecondition, text);
+  }
+  const holder = pid === '' ? 'another process' : `process ${pid}`;
   return new StatusError(
     Code.FailedPrecondition,
     `Folder ${path} is in use by ${holder}: stop it, or give this one a folder of its own`,

@@ -3,6 +3,7 @@ import { didYouMean } from '../common/did-you-mean.js';
 import { ConfigError, type ConfigFault } from './config-fault.js';
 import { knownKeys } from './known-keys.js';
 import { type ServerConfig, serverConfigSchema } from './server-config.js';
+import { type PathClash, sharedPaths } from './shared-paths.js';
 import { configTags } from './tagged.js';
 import { type Environment, YamlTree, kebabCase } from './yaml-tree.js';
 
@@ -11,11 +12,17 @@ export function parseServerConfig(text: string, fileName: string, environment: E
   const tree = new YamlTree(text, { environment, tags: configTags });
   if (tree.faults.length > 0) throw new ConfigError(fileName, tree.faults);
   const result = serverConfigSchema.safeParse(tree.root);
-  if (result.success) return result.data;
-  throw new ConfigError(
-    fileName,
-    result.error.issues.flatMap((issue) => faultsOf(issue, tree)),
-  );
+  const faults = result.success
+    ? sharedPaths(result.data).map((clash) => faultOfClash(clash, tree))
+    : result.error.issues.flatMap((issue) => faultsOf(issue, tree));
+  if (result.success && faults.length === 0) return result.data;
+  throw new ConfigError(fileName, faults);
+}
+
+function faultOfClash({ path, other, message }: PathClash, tree: YamlTree): ConfigFault {
+  const { line, column } = tree.positionOf(other) ?? { line: 0, column: 0 };
+  const text = `${placeText(path)}: ${message.replace('%', `${line}:${column}`)}`;
+  return { position: tree.positionOf(path), message: text };
 }
 
 function faultsOf(issue: z.core.$ZodIssue, tree: YamlTree): ConfigFault[] {
