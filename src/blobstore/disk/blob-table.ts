@@ -10,8 +10,9 @@ const maxLoad = 0.7;
 
 /**
  * A hash table over the slots of the blobs of one digest function. It is open: a bucket is two words, the number of a slot
- * + 1 and the first word of its hash, and what finds its bucket taken stands in the next one. The first byte of a hash says
- * the part of the table, its second word the bucket; hashes are as good as random numbers.
+ * + 1 and the second word of its hash, and what finds its bucket taken stands in the next one. The first byte of a hash
+ * says the part of the table, its second word the bucket; hashes are as good as random numbers. So a part grows without a
+ * look at the slots, which are far away for the processor.
  */
 export class BlobTable {
   readonly fn: DigestFunction;
@@ -36,13 +37,13 @@ export class BlobTable {
 
   /** The slot of a blob, or -1. */
   find(hash: Int32Array, sizeBytes: number): number {
-    const first = hash[0] ?? 0;
-    const part = this.#parts[first >>> 24] ?? nothing;
+    const part = this.#parts[(hash[0] ?? 0) >>> 24] ?? nothing;
     const mask = part.length - 1;
+    const second = hash[1] ?? 0;
     if (mask < 0) return -1;
-    for (let at = ((hash[1] ?? 0) << 1) & mask; ; at = (at + 2) & mask) {
+    for (let at = (second << 1) & mask; ; at = (at + 2) & mask) {
       const slot = (part[at] ?? 0) - 1;
-      if (slot < 0 || (part[at + 1] === first && this.slots.holds(slot, hash, sizeBytes))) return slot;
+      if (slot < 0 || (part[at + 1] === second && this.slots.holds(slot, hash, sizeBytes))) return slot;
     }
   }
 
@@ -53,7 +54,7 @@ export class BlobTable {
     if (mask < 0) return -1;
     for (let at = (second << 1) & mask; ; at = (at + 2) & mask) {
       const slot = (part[at] ?? 0) - 1;
-      if (slot < 0 || (part[at + 1] === first && this.slots.hashWord(slot, 1) === second)) return slot;
+      if (slot < 0 || (part[at + 1] === second && this.slots.hashWord(slot, 0) === first)) return slot;
     }
   }
 
@@ -64,7 +65,7 @@ export class BlobTable {
     const length = this.#counts[number] ?? 0;
     this.#counts[number] = length + 1;
     this.#count += 1;
-    enter(this.#roomyPart(number, length + 1), this.slots, slot);
+    enter(this.#roomyPart(number, length + 1), slot, hash[1] ?? 0);
     return slot;
   }
 
@@ -75,7 +76,7 @@ export class BlobTable {
     const mask = part.length - 1;
     let at = (this.slots.hashWord(slot, 1) << 1) & mask;
     while (part[at] !== slot + 1) at = (at + 2) & mask;
-    this.#closeGap(part, at);
+    closeGap(part, at);
     this.#counts[number] = (this.#counts[number] ?? 1) - 1;
     this.#count -= 1;
   }
@@ -87,36 +88,34 @@ export class BlobTable {
     const larger = new Int32Array(Math.max(firstPartLength, part.length * 2));
     for (let at = 0; at < part.length; at += 2) {
       const slot = (part[at] ?? 0) - 1;
-      if (slot >= 0) enter(larger, this.slots, slot);
+      if (slot >= 0) enter(larger, slot, part[at + 1] ?? 0);
     }
     this.#parts[number] = larger;
     return larger;
-  }
-
-  /** Moves up what stands behind a gap because of what stood in it, so that a search never ends too early. */
-  #closeGap(part: Int32Array, gap: number): void {
-    const mask = part.length - 1;
-    let hole = gap;
-    for (let at = (gap + 2) & mask; ; at = (at + 2) & mask) {
-      const slot = (part[at] ?? 0) - 1;
-      if (slot < 0) break;
-      const home = (this.slots.hashWord(slot, 1) << 1) & mask;
-      if (((at - home) & mask) < ((at - hole) & mask)) continue;
-      part[hole] = slot + 1;
-      part[hole + 1] = part[at + 1] ?? 0;
-      hole = at;
-    }
-    part[hole] = 0;
   }
 }
 
 const nothing = new Int32Array(0);
 
-/** Puts a slot in the first free bucket that its hash may have. */
-function enter(part: Int32Array, slots: BlobSlots, slot: number): void {
+/** Puts a slot in the first free bucket that its hash, by its second word, may have. */
+function enter(part: Int32Array, slot: number, second: number): void {
   const mask = part.length - 1;
-  let at = (slots.hashWord(slot, 1) << 1) & mask;
+  let at = (second << 1) & mask;
   while (part[at] !== 0) at = (at + 2) & mask;
   part[at] = slot + 1;
-  part[at + 1] = slots.hashWord(slot, 0);
+  part[at + 1] = second;
+}
+
+/** Moves up what stands behind a gap because of what stood in it, so that a search never ends too early. */
+function closeGap(part: Int32Array, gap: number): void {
+  const mask = part.length - 1;
+  let hole = gap;
+  for (let at = (gap + 2) & mask; part[at] !== 0; at = (at + 2) & mask) {
+    const home = ((part[at + 1] ?? 0) << 1) & mask;
+    if (((at - home) & mask) < ((at - hole) & mask)) continue;
+    part[hole] = part[at] ?? 0;
+    part[hole + 1] = part[at + 1] ?? 0;
+    hole = at;
+  }
+  part[hole] = 0;
 }
