@@ -29,6 +29,8 @@ const origins = z.strictObject({
 });
 
 function isUrlPrefix(text: string): boolean {
+  // A host with a star is a valid URL, and no pattern.
+  if (text.includes('*')) return false;
   const href = text.includes('://') ? text : `https://${text}`;
   if (!URL.canParse(href)) return false;
   const { protocol, username, password, search, hash } = new URL(href);

@@ -13,9 +13,9 @@ import { SHA256, SHA512, type DigestFunction } from '../../../src/digest/digest-
 import { decodeMessage } from '../../../src/proto/any.js';
 import { rpc } from '../../../src/proto/index.js';
 import { hasCode } from '../../helpers/has-code.js';
+import { OriginServer } from '../../helpers/origin-server.js';
 import { temporaryDirectory } from '../../helpers/temporary-directory.js';
 import { ContentBench } from '../content-bench.js';
-import { OriginServer } from './origin-server.js';
 
 const maxBytes = 1_000_000;
 

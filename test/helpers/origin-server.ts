@@ -1,9 +1,16 @@
 import { once } from 'node:events';
 import { type IncomingMessage, type RequestListener, type ServerResponse, createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 /** Answers one path. */
 export type Route = (response: ServerResponse, request: IncomingMessage) => void;
+
+/** A certificate of a server, with its key. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
 
 /** A web server on a free port of the loopback, which notes what it is asked for. */
 export class OriginServer implements AsyncDisposable {
@@ -14,22 +21,24 @@ export class OriginServer implements AsyncDisposable {
   readonly routes = new Map<string, Route>();
   readonly #close: () => Promise<void>;
 
-  private constructor(port: number, close: () => Promise<void>) {
+  private constructor(scheme: string, port: number, close: () => Promise<void>) {
     this.port = port;
-    this.url = `http://127.0.0.1:${port}`;
+    this.url = `${scheme}://127.0.0.1:${port}`;
     this.#close = close;
   }
 
-  static async listen(): Promise<OriginServer> {
+  /** With `tls` it speaks HTTPS. */
+  static async listen(tls?: Certificate): Promise<OriginServer> {
     const listener: RequestListener = (request, response) => origin.#answer(request, response);
-    const server = createServer(listener).listen(0, '127.0.0.1');
+    const server = tls ? createTlsServer(tls, listener) : createServer(listener);
+    server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const close = async (): Promise<void> => {
       server.close();
       server.closeAllConnections();
       await once(server, 'close');
     };
-    const origin = new OriginServer((server.address() as AddressInfo).port, close);
+    const origin = new OriginServer(tls ? 'https' : 'http', (server.address() as AddressInfo).port, close);
     return origin;
   }
 
