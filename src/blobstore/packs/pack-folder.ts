@@ -36,8 +36,10 @@ export interface PackFolderOptions {
  * while a write is under way goes out with the next one: one write and one flush for all of it.
  *
  * What is true of which blob is for the caller's index to know; a record counts until it is forgotten by its place or
- * its segment is dropped. So a place that {@link append} returned and that the caller has no use for (somebody else was quicker,
- * the blob was deleted meanwhile) must be forgotten, or the blob is there again after the next start.
+ * its segment is dropped. So a place that {@link append} returned and that the caller has no use for, as the blob was deleted
+ * meanwhile, must be forgotten, or the blob is there again after the next start. Of several records of one blob
+ * the newest counts: a caller who stores a blob twice keeps the newer place, and forgets the older one. The other way
+ * round the blob would be gone after the next start.
  */
 export class PackFolder implements AsyncDisposable {
   readonly #path: string;
