@@ -185,9 +185,9 @@ export class SqlIndexBlobStore implements BlobStore, MeasurableStore, AsyncDispo
     if (!this.#fallsBackOnGet) return;
     const unknown = digests.filter(({ key }) => !present.has(key) && !leaving.has(key));
     if (unknown.length === 0) return;
-    await this.index.record(unknown);
-    // Asked afterwards: from now on no cleanup takes them, but one may have done so just before.
-    await this.index.forget(await this.#blobs.findMissing(unknown));
+    // A removal is over once its row is gone: what the storage has now, it keeps.
+    const gone = new Set((await this.#blobs.findMissing(unknown)).map(({ key }) => key));
+    await this.index.record(unknown.filter(({ key }) => !gone.has(key)));
   }
 }
 
