@@ -8,6 +8,7 @@ import { reapi } from '../../src/proto/index.js';
 import { BgdSite } from '../helpers/bgd-site.js';
 import { needsProgram } from '../helpers/capabilities.js';
 import { Fauxqs } from '../helpers/fauxqs.js';
+import { PostgresServer } from '../helpers/postgres.js';
 import { RedisServer } from '../helpers/redis-server.js';
 import { repositoryRoot } from '../helpers/repository.js';
 
@@ -28,7 +29,7 @@ describe('Servers that share their storage', function () {
   async function assertShared(example: string, env: Readonly<Record<string, string>>): Promise<void> {
     const config = join(repositoryRoot, 'docs/examples', example);
     const [first, second] = [await site.serve([config], env), await site.serve([config], env)];
-    const result = Buffer.from(reapi.ActionResult.encode({ exitCode: 7 }).finish());
+    const result = Buffer.from(reapi.ActionResult.encode({ executionMetadata: { worker: 'anybody' } }).finish());
     const contents = { result, large: randomBytes(20 * 1024 * 1024 + 7) };
     const digests = new Map<string, string>();
     for (const [name, bytes] of Object.entries(contents)) {
@@ -45,7 +46,7 @@ describe('Servers that share their storage', function () {
         await run('cas', 'download-file', '--remote', server.url, digest, `${name}.back`);
         assert.ok((await readFile(site.path(`${name}.back`))).equals(contents[name as keyof typeof contents]));
       }
-      assert.match(await run('action-cache', 'get', '--remote', server.url, action), /exit.?code\W+7/i);
+      assert.match(await run('action-cache', 'get', '--remote', server.url, action), /^worker: anybody$/m);
     }
     for (const { process } of [first, second]) {
       process.kill('SIGTERM');
@@ -75,6 +76,22 @@ describe('Servers that share their storage', function () {
 
     assert.equal((await fauxqs.objects('cas')).size, 2);
     assert.equal((await fauxqs.objects('cas-results')).size, 1);
+  });
+
+  it('share an indexed S3 bucket, by docs/examples/s3-indexed.yml', async () => {
+    const fauxqs = lifecycle.use(await Fauxqs.start());
+    await fauxqs.createBucket('cas');
+    const database = await (await PostgresServer.shared()).createDatabase();
+
+    await assertShared('s3-indexed.yml', {
+      BGD_S3_ENDPOINT: fauxqs.endpoint,
+      BGD_S3_BUCKET: 'cas',
+      BGD_DATABASE: database.replace('bgd@', `bgd:${secret}@`),
+      AWS_ACCESS_KEY_ID: 'key',
+      AWS_SECRET_ACCESS_KEY: secret,
+    });
+
+    assert.equal((await fauxqs.objects('cas')).size, 2);
   });
 
   it('share Redis, by docs/examples/redis.yml', async function () {
