@@ -36,10 +36,10 @@ interface Victim extends BlobSlot {
 }
 
 /** So many blobs are looked at to learn which uses are old. */
-const sampleSize = 16_384;
+const sampleSize = 4096;
 
 /** So many slots are looked at before others may have the event loop. */
-const sliceLength = 1024;
+const sliceLength = 512;
 
 /** A segment goes only if at most this part of it must be appended anew; more is accepted when nothing else is left. */
 const maxOwedShare = 0.5;

@@ -22,8 +22,8 @@ export interface SegmentEmptierDependencies {
 }
 
 /** So much of a segment is dealt with at a time: more would keep the event loop, or uploads that wait for the disk. */
-const maxWindowBytes = 512 * 1024;
-const maxWindowEntries = 512;
+const maxWindowBytes = 256 * 1024;
+const maxWindowEntries = 128;
 
 /** A segment that could not be emptied is left alone for so long: it would be the first to be tried each time. */
 const stuckMs = 60_000;

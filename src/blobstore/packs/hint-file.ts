@@ -21,7 +21,7 @@ const checksumBytes = 32;
 const signature = Buffer.from('bgdhint1');
 
 /** So many entries are delivered before others get their turn. */
-const sliceLength = 8192;
+const sliceLength = 1024;
 
 /** What a hint says, checked as a whole. Nothing in it refers to another file than the one it was read from. */
 export interface Hint {
