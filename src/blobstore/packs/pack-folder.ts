@@ -47,6 +47,9 @@ export class PackFolder implements AsyncDisposable {
   readonly #segments = new Map<number, PackSegment>();
   readonly #readers: SegmentReaders;
   readonly #writer: PackWriter;
+  /** What the sealed segments take together; asked for at every write, so it is not summed up each time. */
+  #sealedBytes: number | undefined;
+  #newest: PackSegment | undefined;
   /** What {@link list} is to deliver. */
   readonly #found: readonly SegmentPart[];
   /** Hints are written one after the other, off the way of all calls. */
@@ -60,12 +63,16 @@ export class PackFolder implements AsyncDisposable {
     this.#readers = new SegmentReaders(maxOpenFiles);
     this.#found = found.map((segment) => ({ segment, end: segment.fileBytes }));
     for (const segment of found) this.#segments.set(segment.number, segment);
+    this.#newest = current;
     this.#writer = new PackWriter({
       path,
       maxSegmentBytes,
       nextNumber: (found.at(-1)?.number ?? 0) + 1,
       current,
-      onOpened: (segment) => this.#segments.set(segment.number, segment),
+      onOpened: (segment) => {
+        this.#segments.set(segment.number, segment);
+        this.#newest = segment;
+      },
       onSealed: (segment) => this.#seal(segment),
     });
   }
@@ -91,9 +98,12 @@ export class PackFolder implements AsyncDisposable {
 
   /** How many bytes all segments take on the disk. */
   get fileBytes(): number {
-    let sum = 0;
-    for (const { fileBytes } of this.#segments.values()) sum += fileBytes;
-    return sum;
+    this.#sealedBytes ??= [...this.#segments.values()].reduce(
+      (sum, each) => sum + (each.isSealed ? each.fileBytes : 0),
+      0,
+    );
+    const newest = this.#newest;
+    return this.#sealedBytes + (newest?.isSealed === false ? newest.fileBytes : 0);
   }
 
   /** All segments, the oldest first. */
@@ -117,6 +127,7 @@ export class PackFolder implements AsyncDisposable {
     for (const part of this.#found) {
       await this.#reading(part.segment, () => recoverRecords(part, onRecord, this.#logger));
     }
+    this.#sealedBytes = undefined; // Torn ends were cut off.
   }
 
   /** Delivers the records of one segment, as {@link list} does; nothing for one that is not there. */
@@ -181,6 +192,7 @@ export class PackFolder implements AsyncDisposable {
       await this.#readers.settle(number);
       await rm(segment.path, { force: true });
       this.#segments.delete(number);
+      this.#sealedBytes = undefined;
       await rm(segment.hintPath, { force: true }).catch(() => undefined); // Alone, it is swept out at the next start.
       await syncFolder(this.#path);
     } catch (reason) {
@@ -227,6 +239,7 @@ export class PackFolder implements AsyncDisposable {
 
   #seal(segment: PackSegment): void {
     segment.isSealed = true;
+    this.#sealedBytes = undefined;
     const part = { segment, end: segment.fileBytes };
     this.#hinting = this.#hinting
       .then(async () => {
