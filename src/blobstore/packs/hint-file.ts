@@ -23,6 +23,9 @@ const signature = Buffer.from('bgdhint1');
 /** So many entries are delivered before others get their turn. */
 const sliceLength = 1024;
 
+/** So many bytes are hashed before others get their turn. */
+const hashedBytes = 256 * 1024;
+
 /** What a hint says, checked as a whole. Nothing in it refers to another file than the one it was read from. */
 export interface Hint {
   /** How many bytes of the segment's file, from its start, it stands for. */
@@ -35,7 +38,7 @@ export async function readHint(segment: PackSegment): Promise<Hint | undefined> 
   const bytes = await readIfThere(segment.hintPath);
   if (!bytes || bytes.length < headBytes + checksumBytes || !bytes.subarray(0, 8).equals(signature)) return undefined;
   const entriesEnd = bytes.length - checksumBytes;
-  const checksum = createHash('sha256').update(bytes.subarray(0, entriesEnd)).digest();
+  const checksum = await checksumOf(bytes.subarray(0, entriesEnd));
   if (!checksum.equals(bytes.subarray(entriesEnd))) return undefined;
   if (bytes.readUInt32LE(8) !== segment.number || bytes.readUInt32LE(12) !== segment.salt) return undefined;
   return { coveredBytes: bytes.readUInt32LE(16), bytes };
@@ -51,7 +54,16 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** Delivers the entries of a hint, a few thousand at a time. */
+async function checksumOf(bytes: Buffer): Promise<Buffer> {
+  const hash = createHash('sha256');
+  for (let start = 0; start < bytes.length; start += hashedBytes) {
+    if (start > 0) await turn();
+    hash.update(bytes.subarray(start, start + hashedBytes));
+  }
+  return hash.digest();
+}
+
+/** Delivers the entries of a hint, some at a time. */
 export async function deliverHint({ bytes }: Hint, onRecord: OnRecord): Promise<void> {
   const record = blankRecord();
   record.bytes = bytes;
@@ -106,7 +118,7 @@ export class HintBuilder {
     {
       await using file = await open(temporary, 'w');
       await file.writeFile(content);
-      await file.writeFile(createHash('sha256').update(content).digest());
+      await file.writeFile(await checksumOf(content));
       await file.datasync();
     }
     await rename(temporary, hintPath);

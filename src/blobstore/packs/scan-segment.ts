@@ -34,8 +34,8 @@ export interface ScanResult {
   readonly isUnreadable: boolean;
 }
 
-/** Read in one go. To hash so much takes a millisecond or a few, so the event loop is not kept for long. */
-const windowBytes = 1024 * 1024;
+/** Read in one go. To hash so much takes a fraction of a millisecond, so the event loop is not kept for long. */
+const windowBytes = 256 * 1024;
 
 /**
  * Delivers the records of a segment's file. Behind a damaged part the next record is looked for that proves itself by its
