@@ -7,6 +7,7 @@ const config = `server:
   - !http-cache
     port: 0
     address: 127.0.0.1
+    max-size: MAX_SIZE
     path: !expand-path \${BGD_DATA_DIR}/http-keys
     storage: !disk-storage &cas {path: !expand-path '\${BGD_DATA_DIR}/cas'}
     action-cache: !action-cache &results {storage: *cas, path: !expand-path '\${BGD_DATA_DIR}/action-cache'}
@@ -19,10 +20,13 @@ export interface HttpCacheServer extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Starts a server that keeps an HTTP cache below `folder`. One that is started there again has it all. */
-export async function startHttpCache(folder: string): Promise<HttpCacheServer> {
+/**
+ * Starts a server that keeps an HTTP cache below `folder`, of values up to `maxSize`, as a configuration spells it. One that is
+ * started there again has it all.
+ */
+export async function startHttpCache(folder: string, maxSize = '64M'): Promise<HttpCacheServer> {
   const file = join(folder, 'http-cache.yml');
-  await writeFile(file, config);
+  await writeFile(file, config.replace('MAX_SIZE', maxSize));
   const { process } = await startServer([file, '--data-dir', join(folder, 'data')], { home: folder });
   const [, url = ''] = await process.output('stdout', /^listening on (http:\S+)$/m);
   return { url, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
