@@ -1,4 +1,5 @@
 import { isActionCacheTag } from '../config/action-cache-config.js';
+import type { Lifecycle } from '../common/lifecycle.js';
 import type { ServerConfig } from '../config/server-config.js';
 import { serviceNames } from '../proto/wire-names.js';
 import { ActionCacheService } from '../services/action-cache-service.js';
@@ -11,21 +12,29 @@ import { ExecutionService } from '../services/execution-service.js';
 import { FetchService } from '../services/fetch-service.js';
 import type { InstanceRegistry } from '../services/instance-registry.js';
 import { OperationsService } from '../services/operations-service.js';
+import { PartialUploads } from '../services/partial-uploads.js';
 import { PushService } from '../services/push-service.js';
 import { ReferenceStorageService } from '../services/reference-storage-service.js';
 import type { ServiceMap } from './grpc-server.js';
 
 type ServiceType = ServerConfig['instances'][number]['services'][number]['type'];
 
-/** The gRPC services that the instances of `config` need between them; each answers for the instances that have it. */
-export function createServices(config: ServerConfig, registry: InstanceRegistry): ServiceMap {
+/**
+ * The gRPC services that the instances of `config` need between them; each answers for the instances that have it. What they
+ * keep between calls is closed with `lifecycle`.
+ */
+export function createServices(config: ServerConfig, registry: InstanceRegistry, lifecycle: Lifecycle): ServiceMap {
   const wanted = new Set(config.instances.flatMap(({ services }) => services.map(({ type }) => type)));
   const has = (...types: readonly ServiceType[]): boolean => types.some((type) => wanted.has(type));
   return {
     [serviceNames.capabilities]: new CapabilitiesService(registry),
     [serviceNames.admin]: new AdminService(registry),
     ...(has('cas') && { [serviceNames.cas]: new ContentAddressableStorageService(registry) }),
-    ...(has('bytestream') && { [serviceNames.byteStream]: new ByteStreamService(registry) }),
+    ...(has('bytestream') && {
+      [serviceNames.byteStream]: new ByteStreamService(registry, {
+        partialUploads: lifecycle.use(new PartialUploads()),
+      }),
+    }),
     ...([...wanted].some(isActionCacheTag) && {
       [serviceNames.actionCache]: new ActionCacheService(registry),
     }),

@@ -31,7 +31,7 @@ export async function runServer(options: RunServerOptions, signal: AbortSignal):
   await loadDigestFunctions();
   const composition = new Composition(lifecycle, logger);
   const registry = await createInstances(config, composition);
-  const services = createServices(config, registry);
+  const services = createServices(config, registry, lifecycle);
   const endpoints = listen
     ? [{ addresses: [listen] }]
     : await Promise.all(config.server.filter(isChannel).map(endpointOf));

@@ -1,14 +1,22 @@
 import { resolveRange } from '../blobstore/resolve-range.js';
 import type { ZstdCodec } from '../codec/zstd/zstd-codec.js';
+import { type Clock, systemClock } from '../common/clock.js';
 import type { ChunkSource } from '../common/chunk-pool.js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
-import { type ReadResource, parseReadResource, parseWriteResource } from '../digest/resource-name.js';
+import {
+  type ReadResource,
+  type WriteResource,
+  parseReadResource,
+  parseWriteResource,
+  writeResourceName,
+} from '../digest/resource-name.js';
 import { decodeMessage } from '../proto/any.js';
 import { bytestream } from '../proto/index.js';
 import type { CallContext } from './call-context.js';
 import type { InstanceRegistry } from './instance-registry.js';
-import { maxReadChunkBytes } from './limits.js';
+import { maxReadChunkBytes, maxUploadIdleMs } from './limits.js';
+import type { PartialUploads } from './partial-uploads.js';
 import type { RawMessage } from './raw-methods.js';
 import { readResponseHead } from './read-response.js';
 import { sharedReadChunks } from './shared-read-chunks.js';
@@ -18,19 +26,29 @@ import { Upload } from './upload.js';
 /** The one compressor, as resource names spell it (BS-1). */
 const zstdSegment = 'zstd';
 
-/** Serves `ByteStream` from the blob stores of its instances, plain and compressed with zstd. Uploads start from 0. */
+/** What {@link ByteStreamService} is told. */
+export interface ByteStreamOptions {
+  readonly zstd?: ZstdCodec;
+  /** Keeps what came of uploads that broke off. @defaultValue nothing is kept */
+  readonly partialUploads?: PartialUploads;
+  /** How long a client may keep the next message of an upload waiting. @defaultValue 60 s */
+  readonly idleMs?: number;
+  readonly clock?: Clock;
+}
+
+/** Serves `ByteStream` from the blob stores of its instances, plain and compressed with zstd. */
 export class ByteStreamService {
   readonly #registry: InstanceRegistry;
-  readonly #zstd: ZstdCodec;
+  readonly #options: Required<Omit<ByteStreamOptions, 'partialUploads'>> & ByteStreamOptions;
 
   /** Chunks go out as they are. */
   readonly raw = {
     read: (request: Buffer, context: CallContext): AsyncIterable<RawMessage> => this.#readRaw(request, context),
   };
 
-  constructor(registry: InstanceRegistry, zstd = sharedZstd) {
+  constructor(registry: InstanceRegistry, options: ByteStreamOptions = {}) {
     this.#registry = registry;
-    this.#zstd = zstd;
+    this.#options = { zstd: sharedZstd, idleMs: maxUploadIdleMs, clock: systemClock, ...options };
   }
 
   async *read(
@@ -69,7 +87,7 @@ export class ByteStreamService {
     // A compressor keeps what it is given for a while.
     const chunks = isCompressed ? undefined : memory;
     const plain = blobs.read(resource.digest, { offset: range.offset, limit: range.length, chunks }, signal);
-    for await (const chunk of isCompressed ? this.#zstd.compress(plain) : plain) {
+    for await (const chunk of isCompressed ? this.#options.zstd.compress(plain) : plain) {
       for (let start = 0; start < chunk.length; start += maxReadChunkBytes) {
         yield chunk.subarray(start, start + maxReadChunkBytes);
       }
@@ -80,28 +98,23 @@ export class ByteStreamService {
     requests: AsyncIterable<bytestream.WriteRequest>,
     { signal }: CallContext,
   ): Promise<bytestream.WriteResponse.$Properties> {
-    const messages = requests[Symbol.asyncIterator]();
-    try {
-      const first = await messages.next();
-      if (first.done === true) throw invalid('The upload has no message: the first names the resource');
-      const resource = parseWriteResource(first.value.resourceName);
-      const blobs = this.#registry.writableBlobs(resource.instanceName);
-      const isCompressed = await this.#isCompressed(resource);
-      const { digest } = resource;
-      const upload = new Upload(first.value, messages);
-      // BS-11: a blob that is there already is acknowledged at once, however the client meant to go on.
-      const [absent] = await blobs.findMissing([digest], signal);
-      if (absent) {
-        const sent = upload.content();
-        const content = isCompressed ? this.#zstd.decompress(sent, digest.sizeBytes, signal) : sent;
-        await blobs.write(digest, content, signal);
-      }
-      // BS-12: of a compressed upload the bytes that came, or -1 for one that was not needed to its end.
-      return { committedSize: isCompressed ? (upload.sentBytes ?? -1) : digest.sizeBytes };
-    } finally {
-      // Not awaited: it may stand behind a message that never comes.
-      messages.return?.().catch(() => undefined);
+    using upload = new Upload(requests[Symbol.asyncIterator](), this.#options);
+    signal.addEventListener('abort', () => upload.break(StatusError.from(signal.reason)), { once: true });
+    const first = await upload.first();
+    const resource = parseWriteResource(first.resourceName);
+    const blobs = this.#registry.writableBlobs(resource.instanceName);
+    const isCompressed = await this.#isCompressed(resource);
+    const { digest } = resource;
+    // BS-11: a blob that is there already is acknowledged at once, however the client meant to go on.
+    const [absent] = await blobs.findMissing([digest], signal);
+    if (absent && isCompressed) {
+      const content = this.#options.zstd.decompress(upload.content(0), digest.sizeBytes, signal);
+      await blobs.write(digest, content, signal);
+    } else if (absent) {
+      await this.#storePlain(resource, upload, (content, over) => blobs.write(digest, content, over ?? signal));
     }
+    // BS-12: of a compressed upload the bytes that came, or -1 for one that was not needed to its end.
+    return { committedSize: isCompressed ? (upload.sentBytes ?? -1) : digest.sizeBytes };
   }
 
   async queryWriteStatus(
@@ -113,17 +126,35 @@ export class ByteStreamService {
     await this.#isCompressed(resource);
     const { digest } = resource;
     const [absent] = await blobs.findMissing([digest], signal);
-    return absent ? { committedSize: 0, complete: false } : { committedSize: digest.sizeBytes, complete: true };
+    if (!absent) return { committedSize: digest.sizeBytes, complete: true };
+    const committedSize = this.#options.partialUploads?.receivedBytes(nameOf(resource)) ?? 0;
+    return { committedSize, complete: false };
+  }
+
+  /** What breaks off may go on, if anything is kept of it; what is compressed may not (BS-8). */
+  async #storePlain(
+    resource: WriteResource,
+    upload: Upload,
+    store: (content: AsyncIterable<Uint8Array>, signal?: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const { partialUploads } = this.#options;
+    if (partialUploads) await partialUploads.receive(nameOf(resource), upload, store);
+    else await store(upload.content(0));
   }
 
   /** Throws INVALID_ARGUMENT for a compressor that is not announced. */
   async #isCompressed({ compressor }: ReadResource): Promise<boolean> {
     if (compressor === undefined) return false;
-    if (compressor === zstdSegment && (await this.#zstd.isAvailable())) return true;
+    if (compressor === zstdSegment && (await this.#options.zstd.isAvailable())) return true;
     throw invalid(
       `Compressor ${JSON.stringify(compressor.slice(0, 300))} is not offered here: use the name with "blobs" instead`,
     );
   }
+}
+
+/** One for each blob and uuid of an instance, whatever stands behind the size (BS-3, BS-14). */
+function nameOf({ instanceName, uuid, digest, compressor }: WriteResource): string {
+  return writeResourceName(instanceName, uuid, digest, compressor);
 }
 
 function invalid(message: string): StatusError {

@@ -31,6 +31,14 @@ export const maxReadBytesInFlight = 256 * mebibyte;
 /** What is kept of memory that readers have given back. */
 export const maxIdleReadBytes = 32 * mebibyte;
 
+/** How long an upload may keep its next message waiting: until then it holds memory, and room in the store (U4). */
+export const maxUploadIdleMs = 60_000;
+
+/** How long an upload that broke off may be gone on with, how many may wait for that, and what has come of them (BS-14). */
+export const partialUploadMs = 5 * 60_000;
+export const maxPartialUploads = 64;
+export const maxPartialUploadBytes = 4 * 1024 * mebibyte;
+
 /** How SplitBlob cuts, as Capabilities announces it (CAS-15). */
 export const fastCdcParams = { avgChunkSizeBytes: 512 * kibibyte, seed: 0 } as const;
 

@@ -27,6 +27,7 @@ export class MemoryBlobStore implements BlobStore, MeasurableStore {
   };
   readonly #maxBytes: number;
   readonly #blobs: LRUCache<string, Buffer>;
+  #incomingBytes = 0;
 
   constructor({ maxBytes = 1024 ** 3 }: MemoryBlobStoreOptions = {}) {
     this.#maxBytes = maxBytes;
@@ -54,7 +55,17 @@ export class MemoryBlobStore implements BlobStore, MeasurableStore {
     if (this.#blobs.get(digest.key)) return;
     this.#checkBudget(digest);
     const chunks: Uint8Array[] = [];
-    for await (const chunk of checkSize(digest, content, signal)) chunks.push(chunk);
+    let sizeBytes = 0;
+    try {
+      for await (const chunk of checkSize(digest, content, signal)) {
+        sizeBytes += chunk.length;
+        this.#incomingBytes += chunk.length;
+        this.#checkIncoming(digest);
+        chunks.push(chunk);
+      }
+    } finally {
+      this.#incomingBytes -= sizeBytes;
+    }
     this.#blobs.set(digest.key, Buffer.concat(chunks, digest.sizeBytes));
   }
 
@@ -80,6 +91,15 @@ export class MemoryBlobStore implements BlobStore, MeasurableStore {
 
   async stats(): Promise<StoreStats> {
     return { blobs: this.#blobs.size, sizeBytes: this.#blobs.calculatedSize, maxBytes: this.#maxBytes };
+  }
+
+  /** What is on its way is in memory, too: as much of it is taken as the store keeps (U4). */
+  #checkIncoming(digest: Digest): void {
+    if (this.#incomingBytes <= this.#maxBytes) return;
+    throw new StatusError(
+      Code.ResourceExhausted,
+      `Blob ${String(digest)} and others on their way have more than the ${this.#maxBytes} bytes that the store keeps; try again later`,
+    );
   }
 
   #checkBudget(digest: Digest): void {

@@ -33,6 +33,25 @@ describe('MemoryBlobStore', () => {
     assert.deepEqual(await store.findMissing([a]), [a]);
   });
 
+  it('takes no more at a time than it keeps, and forgets what did not come to its end (U4)', async () => {
+    const store = new MemoryBlobStore({ maxBytes: 6 });
+    let breakOff: (reason: Error) => void = () => undefined;
+    const stalled = store.write(
+      a,
+      (async function* () {
+        yield Buffer.from('aaa');
+        await new Promise((_, reject) => (breakOff = reject));
+      })(),
+    );
+    await assert.rejects(store.write(b, chunks('bbbb')), hasCode(Code.ResourceExhausted));
+
+    breakOff(new Error('gave up'));
+    await assert.rejects(stalled, /gave up/);
+
+    await store.write(b, chunks('bbbb'));
+    assert.deepEqual(await store.findMissing([a, b]), [a]);
+  });
+
   it('does not hold on to the message that a batch came in', async () => {
     const store = new MemoryBlobStore();
     const message = Buffer.from('....aaaa....');
