@@ -4,6 +4,7 @@ import { CliFailure } from './cli-failure.js';
 /** A flag of a command, as far as it is typed. */
 interface KnownFlag {
   readonly char?: string | undefined;
+  readonly aliases?: readonly string[] | undefined;
 }
 
 /** The command line that did not fit, and what would. */
@@ -41,9 +42,10 @@ export function usageFailure(reason: unknown, { command, argv, flags, isOpen }: 
 function unknownFlag(argv: readonly string[], flags: Usage['flags']): string | undefined {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
   const chars = new Set(Object.values(flags).map(({ char }) => char));
+  const names = new Set(Object.entries(flags).flatMap(([name, { aliases = [] }]) => [name, ...aliases]));
   const words = argv.slice(0, end).map((word) => word.replace(/=.*$/s, ''));
   return words.find((word) => {
-    if (word.startsWith('--')) return word !== '--json' && !(word.slice(2) in flags);
+    if (word.startsWith('--')) return word !== '--json' && !names.has(word.slice(2));
     return /^-\D/.test(word) && !chars.has(word[1]);
   });
 }

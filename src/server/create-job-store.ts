@@ -4,8 +4,8 @@ import type { DataStoreConfig } from '../config/execution-config.js';
 import type { JobStore } from '../scheduler/job-store.js';
 import { SqlJobStore } from '../scheduler/stores/sql-job-store.js';
 import { parseConnectionString } from '../sql/connection-string.js';
-import { openDatabase } from '../sql/open-database.js';
 import type { Composition } from './composition.js';
+import { openSql } from './open-sql.js';
 
 const inMemory = 'sqlite://';
 
@@ -25,11 +25,10 @@ async function createNew(config: DataStoreConfig, composition: Composition): Pro
   }
 }
 
-/** Jobs have a database of their own: each store tells its watchers only of the changes that it makes itself. */
-async function open(place: string, automigrate: boolean, { lifecycle, logger }: Composition): Promise<JobStore> {
-  if (parseConnectionString(place).type !== 'sqlite') {
+/** The watchers of a store hear only of the changes that it makes itself, so no other process may have its database. */
+async function open(connectionString: string, automigrate: boolean, composition: Composition): Promise<JobStore> {
+  if (parseConnectionString(connectionString).type !== 'sqlite') {
     throw new StatusError(Code.InvalidArgument, 'Jobs are kept in SQLite only: !sql-data-store wants sqlite:///FILE');
   }
-  const database = lifecycle.use(await openDatabase(place, { logger }));
-  return SqlJobStore.open({ database, automigrate });
+  return SqlJobStore.open({ database: await openSql({ connectionString }, composition), automigrate });
 }

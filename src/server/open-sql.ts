@@ -18,16 +18,18 @@ export interface SqlPlace {
 const defaultPoolSize = 5;
 const defaultOverflow = 10;
 
-/** Opens the database that `config` names; stores that name the same one share it, as only one process may have a SQLite file. */
+/**
+ * Opens the database that `config` names; stores that name the same one share it, as only one process may have a SQLite file.
+ * One in memory is nobody else's.
+ */
 export function openSql(config: SqlPlace, composition: Composition): Promise<Database> {
   const { lifecycle, logger } = composition;
   const { connectionString, poolSize = defaultPoolSize, maxOverflow = defaultOverflow, poolTimeout } = config;
+  const acquireTimeoutMs = poolTimeout === undefined ? undefined : poolTimeout * 1000;
+  const options = { maxConnections: poolSize + maxOverflow, acquireTimeoutMs, logger };
+  const open = async (): Promise<Database> => lifecycle.use(await openDatabase(connectionString, options));
   const location = parseConnectionString(connectionString);
-  const identity =
-    location.type === 'sqlite' ? [resolve(location.path)] : [location, poolSize, maxOverflow, poolTimeout];
-  return composition.shared(['sql', ...identity], async () => {
-    const acquireTimeoutMs = poolTimeout === undefined ? undefined : poolTimeout * 1000;
-    const options = { maxConnections: poolSize + maxOverflow, acquireTimeoutMs, logger };
-    return lifecycle.use(await openDatabase(connectionString, options));
-  });
+  if (location.type === 'postgresql')
+    return composition.shared(['sql', location, poolSize, maxOverflow, poolTimeout], open);
+  return location.path === ':memory:' ? open() : composition.shared(['sql', resolve(location.path)], open);
 }

@@ -12,6 +12,7 @@ describe('normaliseArgv', () => {
     ['knows options with "="', 'cas --remote=X --json upload-file a', 'cas upload-file --remote=X --json a'],
     ['knows switches', 'bot -vv --remote X host-tools', 'bot host-tools -vv --remote X'],
     ['knows actioncache', 'actioncache --remote X get D', 'action-cache get --remote X D'],
+    ['knows cleanup', 'cleanup --dry-run F', 'server cleanup --dry-run F'],
     ['leaves a group without a sub-command alone', 'cas --help', 'cas --help'],
     ['leaves capabilities alone', 'capabilities --remote X', 'capabilities --remote X'],
     ['leaves other words alone', 'help --x cas', 'help --x cas'],

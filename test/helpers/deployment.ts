@@ -6,6 +6,7 @@ import type { BgdProcess, Ended } from './bgd-process.js';
 import { BgdSite } from './bgd-site.js';
 import { needsProgram } from './capabilities.js';
 import { Fauxqs } from './fauxqs.js';
+import { PostgresServer } from './postgres.js';
 import { RedisServer } from './redis-server.js';
 import { repositoryRoot } from './repository.js';
 
@@ -137,6 +138,7 @@ export class Deployment implements AsyncDisposable {
   async #startService(variable: string): Promise<Environment> {
     if (variable.startsWith('BGD_S3_')) return this.#startS3();
     if (variable.startsWith('BGD_REDIS_')) return this.#startRedis();
+    if (variable === 'BGD_DATABASE') return this.#createDatabase();
     if (/^BGD_\w+_URL$/.test(variable)) return { [variable]: await this.#startStorage(variable) };
     throw new Error(`Nothing is known that could stand for ${variable} of the example: start it here`);
   }
@@ -151,6 +153,11 @@ export class Deployment implements AsyncDisposable {
   async #startRedis(): Promise<Environment> {
     const redis = this.#lifecycle.use(await RedisServer.start());
     return { BGD_REDIS_HOST: '127.0.0.1', BGD_REDIS_PORT: String(redis.port) };
+  }
+
+  async #createDatabase(): Promise<Environment> {
+    const url = await (await PostgresServer.shared()).createDatabase();
+    return { BGD_DATABASE: url.replace('//bgd@', `//bgd:${secret}@`) };
   }
 
   /** Another server of ours, with blobs and action results on a disk. */
