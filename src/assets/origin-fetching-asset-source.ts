@@ -11,7 +11,6 @@ import type { AssetQuery, AssetSource } from './asset-source.js';
 import type { AssetStore } from './asset-store.js';
 import type { AllowList } from './origins/allow-list.js';
 import type { Origin, OriginRequest } from './origins/origin.js';
-import { OriginError } from './origins/origin-error.js';
 
 /** What an {@link OriginFetchingAssetSource} depends on. */
 export interface OriginFetchingOptions {
@@ -23,6 +22,13 @@ export interface OriginFetchingOptions {
   readonly timeoutMs: number;
   readonly clock?: Clock;
   readonly logger?: Logger;
+}
+
+/** One of the URIs of a query, and who can make something of it. */
+interface Candidate {
+  readonly uri: string;
+  readonly origin: Origin;
+  readonly request: OriginRequest;
 }
 
 interface Retrieval {
@@ -52,14 +58,14 @@ export class OriginFetchingAssetSource implements AssetSource, AsyncDisposable {
     this.#logger = options.logger ?? silentLogger;
   }
 
-  /** Throws OriginError where an origin is to blame, or none of the URLs is in the allow-list. */
+  /** Throws what the origin of the last URL throws, PERMISSION_DENIED if none of the URLs is in the allow-list. */
   async find(query: AssetQuery, signal?: AbortSignal): Promise<Asset | undefined> {
     const known = await this.#options.store.find(query, signal);
     if (known) return known;
     const failures: unknown[] = [];
-    for (const { origin, request } of this.#candidates(query)) {
+    for (const candidate of this.#candidates(query)) {
       try {
-        return await orAborted(this.#retrieveOnce(origin, request, query), signal);
+        return await orAborted(this.#retrieveOnce(candidate, query), signal);
       } catch (reason) {
         signal?.throwIfAborted();
         failures.push(reason);
@@ -77,27 +83,28 @@ export class OriginFetchingAssetSource implements AssetSource, AsyncDisposable {
   }
 
   /** The URIs for which there is an origin. Throws PERMISSION_DENIED if there is one for some, but permission for none. */
-  #candidates(query: AssetQuery): { readonly origin: Origin; readonly request: OriginRequest }[] {
+  #candidates(query: AssetQuery): Candidate[] {
     const { kind, uris, qualifiers, function: fn = SHA256 } = query;
     const candidates = uris.flatMap((uri) => {
       const url = URL.canParse(uri) ? new URL(uri) : undefined;
-      const origin = url && this.#options.origins.find((each) => each.serves(kind, url, qualifiers));
-      return origin ? [{ origin, request: { uri, url, qualifiers, function: fn } }] : [];
+      const origin = url && this.#options.origins.find((each) => each.serves(kind, url));
+      return origin ? [{ uri, origin, request: { url, qualifiers, function: fn } }] : [];
     });
     const permitted = candidates.filter(({ request }) => this.#options.allowList.permits(request.url));
     const [first] = candidates;
     if (!first || permitted.length > 0) return permitted;
-    const { uri, url } = first.request;
-    throw new OriginError(uri, Code.PermissionDenied, `The server may not fetch from ${url.origin}${url.pathname}`);
+    const { origin, pathname } = first.request.url;
+    throw new StatusError(Code.PermissionDenied, `The server may not fetch from ${origin}${pathname}`);
   }
 
-  #retrieveOnce(origin: Origin, request: OriginRequest, query: AssetQuery): Promise<Asset> {
-    const { uri, qualifiers, function: fn } = request;
+  #retrieveOnce(candidate: Candidate, query: AssetQuery): Promise<Asset> {
+    const { uri, request } = candidate;
+    const { qualifiers, function: fn } = request;
     const key = JSON.stringify([query.kind, uri, qualifiers, fn.name]);
     const running = this.#running.get(key);
     if (running && running.startedAtMs >= (query.oldestAcceptedMs ?? 0)) return running.asset;
     const startedAtMs = this.#clock.now();
-    const asset = this.#retrieve(origin, request, query, startedAtMs);
+    const asset = this.#retrieve(candidate, query, startedAtMs);
     const retrieval = { startedAtMs, asset };
     this.#running.set(key, retrieval);
     const forget = (): void => {
@@ -107,8 +114,8 @@ export class OriginFetchingAssetSource implements AssetSource, AsyncDisposable {
     return asset;
   }
 
-  async #retrieve(origin: Origin, request: OriginRequest, query: AssetQuery, storedAtMs: number): Promise<Asset> {
-    const { uri, url, qualifiers } = request;
+  async #retrieve({ uri, origin, request }: Candidate, query: AssetQuery, storedAtMs: number): Promise<Asset> {
+    const { url, qualifiers } = request;
     const { kind } = query;
     const timeoutMs = Math.min(query.timeoutMs ?? Infinity, this.#options.timeoutMs);
     const deadline = new AbortController();
@@ -131,7 +138,7 @@ export class OriginFetchingAssetSource implements AssetSource, AsyncDisposable {
       // What the abort looks like depends on what it interrupted.
       const error = StatusError.from(signal.reason);
       if (error.code !== Code.DeadlineExceeded) throw error;
-      throw new OriginError(uri, Code.DeadlineExceeded, `${url.origin} has taken more than ${timeoutMs} ms`);
+      throw new StatusError(Code.DeadlineExceeded, `${url.origin} has taken more than ${timeoutMs} ms`);
     } finally {
       clearTimeout(timer);
       stop[Symbol.dispose]();

@@ -1,5 +1,4 @@
 import type { Asset, AssetKind } from '../assets/asset.js';
-import { OriginError } from '../assets/origins/origin-error.js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import type { remoteasset } from '../proto/index.js';
@@ -24,40 +23,29 @@ export class FetchService {
     request: remoteasset.FetchBlobRequest,
     { signal }: CallContext,
   ): Promise<remoteasset.FetchBlobResponse.$Properties> {
-    const found = await this.#find('blob', request, signal);
-    return found instanceof OriginError
-      ? failureOf(found)
-      : { ...responseOf(found), blobDigest: found.digest.toProto() };
+    const asset = await this.#find('blob', request, signal);
+    return { ...responseOf(asset), blobDigest: asset.digest.toProto() };
   }
 
   async fetchDirectory(
     request: remoteasset.FetchDirectoryRequest,
     { signal }: CallContext,
   ): Promise<remoteasset.FetchDirectoryResponse.$Properties> {
-    const found = await this.#find('directory', request, signal);
-    return found instanceof OriginError
-      ? failureOf(found)
-      : { ...responseOf(found), rootDirectoryDigest: found.digest.toProto() };
+    const asset = await this.#find('directory', request, signal);
+    return { ...responseOf(asset), rootDirectoryDigest: asset.digest.toProto() };
   }
 
-  /** BuildStream looks at the status of the call alone: what nobody has pushed must not be told in the response. */
-  async #find(kind: AssetKind, request: FetchRequest, signal: AbortSignal): Promise<Asset | OriginError> {
+  /**
+   * Every failure is the status of the call. The protocol has one in the response as well, which BuildStream 1 and Bazel 4
+   * do not look at: they would take an asset that was not found for an empty one.
+   */
+  async #find(kind: AssetKind, request: FetchRequest, signal: AbortSignal): Promise<Asset> {
     const { source } = this.#registry.assets(request.instanceName);
-    try {
-      const asset = await source.find(queryOf(kind, request), signal);
-      if (asset) return asset;
-    } catch (reason) {
-      if (reason instanceof OriginError) return reason;
-      throw reason;
-    }
+    const asset = await source.find(queryOf(kind, request), signal);
+    if (asset) return asset;
     const [first] = request.uris;
     throw new StatusError(Code.NotFound, `No ${kind} is known as ${JSON.stringify(first)} with these qualifiers`);
   }
-}
-
-/** What went wrong outside of this server. */
-function failureOf(failure: OriginError): FetchResponse {
-  return { status: statusMessageOf(failure), uri: failure.uri };
 }
 
 /** The content may go before the names expire where the storage runs out of room. */

@@ -11,7 +11,6 @@ import type { AddressGuard } from './address-guard.js';
 import type { AllowList } from './allow-list.js';
 import { checkQualifiers } from './check-qualifiers.js';
 import type { Origin, OriginRequest } from './origin.js';
-import { OriginError } from './origin-error.js';
 import { SpooledContent } from './spooled-content.js';
 import { SubresourceIntegrity } from './subresource-integrity.js';
 
@@ -50,7 +49,7 @@ export class HttpOrigin implements Origin {
     const values = checkQualifiers(request.qualifiers, ['checksum.sri', canonicalId]);
     const checksum = values.get('checksum.sri');
     const integrity = checksum === undefined ? undefined : SubresourceIntegrity.parse(checksum);
-    const response = await this.#follow(request, signal);
+    const response = await this.#follow(request.url, signal);
     try {
       await using content = await SpooledContent.create();
       const digest = await this.#keep(response, content, { ...request, integrity });
@@ -63,39 +62,37 @@ export class HttpOrigin implements Origin {
   }
 
   /** The response at the end of all redirects, with a body that is wanted. */
-  async #follow({ uri, url: start }: OriginRequest, signal: AbortSignal): Promise<IncomingMessage> {
+  async #follow(start: URL, signal: AbortSignal): Promise<IncomingMessage> {
     let url = start;
     for (let step = 0; step <= maxRedirects; step += 1) {
-      const response = await this.#get(uri, url, signal);
+      const response = await this.#get(url, signal);
       const { location } = response.headers;
       if (!redirects.has(response.statusCode ?? 0) || location === undefined) {
         if (response.statusCode === 200) return response;
         response.destroy();
-        throw failureOf(uri, url, response.statusCode ?? 0);
+        throw failureOf(url, response.statusCode ?? 0);
       }
       response.destroy();
-      url = this.#redirected(uri, url, location);
+      url = this.#redirected(url, location);
     }
-    throw new OriginError(uri, Code.Aborted, `${named(start)} redirects more than ${maxRedirects} times`);
+    throw new StatusError(Code.FailedPrecondition, `${named(start)} redirects more than ${maxRedirects} times`);
   }
 
-  #redirected(uri: string, from: URL, location: string): URL {
+  #redirected(from: URL, location: string): URL {
     const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
     if (to && this.#options.allowList.permits(to)) return to;
-    throw new OriginError(
-      uri,
+    throw new StatusError(
       Code.PermissionDenied,
       `${named(from)} redirects to ${to ? named(to) : 'no URL'}, which the server may not fetch from`,
     );
   }
 
-  async #get(uri: string, url: URL, signal: AbortSignal): Promise<IncomingMessage> {
+  async #get(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
     const { guard } = this.#options;
     // Names are looked at when they are looked up; addresses are not looked up. Those of IPv6 stand in brackets.
     const host = url.hostname.replace(/^\[|\]$/g, '');
     if (isIP(host) !== 0 && !guard.permits(host)) {
-      throw new OriginError(
-        uri,
+      throw new StatusError(
         Code.PermissionDenied,
         `${named(url)} is in a private network, which the server may not fetch from`,
       );
@@ -114,7 +111,7 @@ export class HttpOrigin implements Origin {
       return response;
     } catch (reason) {
       request.destroy();
-      throw connectionFailure(uri, url, reason);
+      throw connectionFailure(url, reason);
     }
   }
 
@@ -122,39 +119,42 @@ export class HttpOrigin implements Origin {
   async #keep(
     response: IncomingMessage,
     content: SpooledContent,
-    { uri, url, function: fn, integrity }: OriginRequest & { readonly integrity: SubresourceIntegrity | undefined },
+    { url, function: fn, integrity }: OriginRequest & { readonly integrity: SubresourceIntegrity | undefined },
   ): Promise<Digest> {
     const hasher = fn.createHasher();
     const check = integrity?.begin();
-    this.#checkSize(uri, url, Number(response.headers['content-length'] ?? 0));
+    this.#checkSize(url, Number(response.headers['content-length'] ?? 0));
     const encoding = response.headers['content-encoding'] ?? 'identity';
     if (encoding !== 'identity') {
-      throw new OriginError(uri, Code.Aborted, `${named(url)} is sent as ${encoding}, which nobody asked for`);
+      throw new StatusError(Code.FailedPrecondition, `${named(url)} is sent as ${encoding}, which nobody asked for`);
     }
-    for await (const chunk of bodyOf(uri, url, response)) {
+    for await (const chunk of bodyOf(url, response)) {
       hasher.update(chunk);
       check?.update(chunk);
       await content.append(chunk);
-      this.#checkSize(uri, url, content.sizeBytes);
+      this.#checkSize(url, content.sizeBytes);
     }
     if (check && !check.isMet()) {
-      throw new OriginError(uri, Code.Aborted, `The content of ${named(url)} does not match checksum.sri`);
+      throw new StatusError(Code.FailedPrecondition, `The content of ${named(url)} does not match checksum.sri`);
     }
     return Digest.from(hasher.digest(), content.sizeBytes, fn);
   }
 
-  #checkSize(uri: string, url: URL, sizeBytes: number): void {
+  #checkSize(url: URL, sizeBytes: number): void {
     const { maxBytes } = this.#options;
     if (sizeBytes <= maxBytes) return;
-    throw new OriginError(uri, Code.Aborted, `${named(url)} has more than the ${maxBytes} bytes that are fetched`);
+    throw new StatusError(
+      Code.FailedPrecondition,
+      `${named(url)} has more than the ${maxBytes} bytes that are fetched`,
+    );
   }
 }
 
-async function* bodyOf(uri: string, url: URL, response: IncomingMessage): AsyncIterable<Buffer> {
+async function* bodyOf(url: URL, response: IncomingMessage): AsyncIterable<Buffer> {
   try {
     yield* response as AsyncIterable<Buffer>;
   } catch (reason) {
-    throw connectionFailure(uri, url, reason);
+    throw connectionFailure(url, reason);
   }
 }
 
@@ -163,27 +163,23 @@ function named({ origin, pathname }: URL): string {
   return `${origin}${pathname}`;
 }
 
-function failureOf(uri: string, url: URL, status: number): StatusError {
+function failureOf(url: URL, status: number): StatusError {
   const message = `${named(url)} answers with status ${status}`;
-  if (status === 404 || status === 410) return new OriginError(uri, Code.NotFound, message);
-  if (status === 401 || status === 403 || status === 407) return new OriginError(uri, Code.PermissionDenied, message);
+  if (status === 404 || status === 410) return new StatusError(Code.NotFound, message);
+  if (status === 401 || status === 403 || status === 407) return new StatusError(Code.PermissionDenied, message);
   if (status === 429 || status >= 500) return new StatusError(Code.Unavailable, message);
-  return new OriginError(uri, Code.Aborted, message);
+  return new StatusError(Code.FailedPrecondition, message);
 }
 
 /** Names of errors for a certificate that is not good enough, which no repetition heals. */
 const badCertificate = /CERT|^ERR_TLS|^UNABLE_TO_/;
 
-function connectionFailure(uri: string, url: URL, reason: unknown): StatusError {
-  if (reason instanceof StatusError) {
-    return reason.code === Code.PermissionDenied
-      ? new OriginError(uri, Code.PermissionDenied, reason.message, { cause: reason })
-      : reason;
-  }
+function connectionFailure(url: URL, reason: unknown): StatusError {
   const error = StatusError.from(reason);
+  // Told to break off, or refused by the guard.
   if (error.code !== Code.Internal) return error;
   const name = errnoOf(reason) ?? error.message;
   const message = `Fetching ${named(url)} fails: ${name}`;
-  if (badCertificate.test(name)) return new OriginError(uri, Code.Aborted, message, { cause: reason });
+  if (badCertificate.test(name)) return new StatusError(Code.FailedPrecondition, message, { cause: reason });
   return new StatusError(Code.Unavailable, message, { cause: reason });
 }

@@ -4,9 +4,7 @@ import type { AssetKind, Qualifier } from '../asset.js';
 
 /** What an origin is asked for. */
 export interface OriginRequest {
-  /** As the client wrote it. */
-  readonly uri: string;
-  /** Which the allow-list has let through. */
+  /** The allow-list has let it through. */
   readonly url: URL;
   readonly qualifiers: readonly Qualifier[];
   readonly function: DigestFunction;
@@ -15,11 +13,11 @@ export interface OriginRequest {
 /** Where content comes from that nobody has pushed. */
 export interface Origin {
   /** Whether this kind of content is to be had from `url` at all. */
-  serves(kind: AssetKind, url: URL, qualifiers: readonly Qualifier[]): boolean;
+  serves(kind: AssetKind, url: URL): boolean;
 
   /**
-   * Brings the content into the CAS and returns its digest. Throws OriginError for what the other side is to blame for,
-   * UNAVAILABLE while it cannot be reached, INVALID_ARGUMENT for qualifiers that are not supported.
+   * Brings the content into the CAS and returns its digest. Throws NOT_FOUND, PERMISSION_DENIED and FAILED_PRECONDITION for
+   * what no repetition heals, UNAVAILABLE for the rest, INVALID_ARGUMENT for qualifiers that are not supported.
    */
   retrieve(request: OriginRequest, signal: AbortSignal): Promise<Digest>;
 }
