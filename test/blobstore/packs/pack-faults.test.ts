@@ -1,15 +1,21 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Code } from '../../../src/common/code.js';
+import { Lifecycle } from '../../../src/common/lifecycle.js';
 import { PackFolder } from '../../../src/blobstore/packs/pack-folder.js';
-import { needsProgram } from '../../helpers/capabilities.js';
+import { leaveOut, needsProgram } from '../../helpers/capabilities.js';
+import { hasCode } from '../../helpers/has-code.js';
 import { times } from '../../helpers/chance.js';
 import { RecordingLogger } from '../../helpers/recording-logger.js';
 import { temporaryDirectory } from '../../helpers/temporary-directory.js';
 import { blobOf, filesIn, listed, textsOf } from './pack-bench.js';
 import { runTraced, startProgram } from './pack-process.js';
+
+const run = promisify(execFile);
 
 /** Appends one blob after the other and prints how each ended. */
 const appendEach = (texts: readonly string[]): string => `
@@ -189,6 +195,45 @@ describe('PackFolder on a failing disk', function () {
 
     assert.ok(values[0]! >= 50 && values[0]! < 60, `Found ${values[0]}`);
     assert.deepEqual(healed.values, [60]);
+  });
+});
+
+describe('PackFolder on a full disk (U5)', () => {
+  const mebibyte = 1024 * 1024;
+  const lifecycle = new Lifecycle();
+  let disk: string;
+
+  before(async function () {
+    if (process.getuid?.() !== 0) leaveOut(this, 'root', 'pack segments on a full disk (mounting a tmpfs needs root)');
+    disk = lifecycle.use(await temporaryDirectory()).path;
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk]);
+    lifecycle.defer(() => run('umount', [disk]));
+  });
+
+  after(() => lifecycle[Symbol.asyncDispose]());
+
+  it('leaves nothing of what did not fit, and takes it when there is room', async () => {
+    const path = join(disk, 'packs');
+    const filler = join(disk, 'filler');
+    const large = Array.from({ length: 20 }, (_, index) => blobOf(`blob ${index} `.padEnd(50_000, '.')));
+    {
+      await using folder = await PackFolder.open({ path });
+      await folder.append([blobOf('before')]);
+      const { fileBytes } = folder;
+      await writeFile(filler, Buffer.alloc(1.5 * mebibyte));
+
+      await assert.rejects(folder.append(large), hasCode(Code.ResourceExhausted));
+
+      assert.equal((await stat((await filesIn(path, '.pack'))[0]!)).size, fileBytes);
+      await rm(filler);
+      await folder.append(large);
+    }
+    await using folder = await PackFolder.open({ path });
+    const wanted = [blobOf('before'), ...large];
+    assert.deepEqual(
+      await textsOf(folder, await listed(folder), wanted),
+      wanted.map(({ data }) => String(data)),
+    );
   });
 });
 
