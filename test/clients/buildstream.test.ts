@@ -112,7 +112,7 @@ for (const naming of [
     const namesKept = async (): Promise<number> =>
       (await folderContents(join(folder, 'data', naming.folder, 'values'))).size;
 
-    it('builds on one machine, and pushes what it has built', async () => {
+    it('builds on one machine, and pushes what it has built (AS-1, BST-1)', async () => {
       await using server = await serve(folder, naming.config);
 
       const first = await build(await machine('first', server.tap), server.tap);
