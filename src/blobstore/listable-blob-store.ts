@@ -7,6 +7,12 @@ export interface ListableBlobStore extends BlobStore {
   readonly count?: number;
 
   /**
+   * The same blobs, to be looked at without leaving a trace: none counts as used or promised, and damaged ones stay where
+   * they are. A read of one whose bytes are gone or cut off is DATA_LOSS. Writes are FAILED_PRECONDITION.
+   */
+  readonly untouched: BlobStore;
+
+  /**
    * Names every blob once, in any order, while nothing else changes the store; a blob that the loop has put aside or
    * deleted meanwhile may be named or not. Changes nothing itself, not even when blobs were last used.
    */

@@ -1,5 +1,4 @@
 import type { BlobStore } from '../blobstore/blob-store.js';
-import { DiskBlobStore } from '../blobstore/backends/disk-blob-store.js';
 import { MemoryBlobStore } from '../blobstore/backends/memory-blob-store.js';
 import { RedisBlobStore } from '../blobstore/backends/redis-blob-store.js';
 import { S3BlobStore } from '../blobstore/backends/s3-blob-store.js';
@@ -12,6 +11,7 @@ import { RemoteBlobStore } from '../client/remote-blob-store.js';
 import type { BlobStoreConfig, ShardConfig, SimpleStorageConfig, SqlIndexConfig } from '../config/storage-config.js';
 import type { Composition } from './composition.js';
 import { createSqlIndex } from './create-sql-index.js';
+import { openDisk } from './open-disk.js';
 import { openRedis } from './open-redis.js';
 import { openRemote } from './open-remote.js';
 import { openS3 } from './open-s3.js';
@@ -62,15 +62,14 @@ async function createShards(
 }
 
 async function createSimple(config: SimpleStorageConfig, composition: Composition): Promise<BlobStore> {
-  const { lifecycle, logger } = composition;
+  const { logger } = composition;
   switch (config.type) {
     case 'lru-storage':
       return new VerifyingBlobStore(new MemoryBlobStore({ maxBytes: config.size }), logger);
     case 'disk-storage': {
-      const { path, size } = config;
-      const disk = await DiskBlobStore.open({ path, logger, ...(size !== undefined && { maxBytes: size }) });
-      logger.info({ path, maxBytes: disk.maxBytes }, 'Blobs are kept on disk');
-      return new VerifyingBlobStore(lifecycle.use(disk), logger);
+      const disk = await openDisk(config, composition);
+      logger.info({ path: config.path, maxBytes: disk.maxBytes }, 'Blobs are kept on disk');
+      return new VerifyingBlobStore(disk, logger);
     }
     case 'remote-storage':
       // Verifies by itself.

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { presentBytes } from '../../src/cli/present-bytes.js';
+import { presentFsckState } from '../../src/cli/present-fsck.js';
 import { presentQueued } from '../../src/cli/present-queued.js';
 import { presentTable } from '../../src/cli/present-table.js';
 import { prettyLine } from '../../src/cli/pretty-line.js';
@@ -38,6 +39,21 @@ describe('presentBytes', () => {
     const sizes = [0, 1, 1023, 1024, 1536, 150 * 1024, 5 * 1024 ** 3].map(presentBytes);
 
     assert.deepEqual(sizes, ['0 B', '1 B', '1023 B', '1.0 KiB', '1.5 KiB', '150 KiB', '5.0 GiB']);
+  });
+});
+
+describe('presentFsckState', () => {
+  const state = { folder: '/cas', items: 10, sizeBytes: 1024 ** 2, damaged: 0, allItems: 40, allBytes: 4 * 1024 ** 2 };
+
+  it('tells the rate, and how long it will take', () => {
+    assert.equal(presentFsckState(state, 2), '/cas: 10 of 40, 1.0 MiB of 4.0 MiB, 512 KiB/s, 6 s left');
+    assert.match(presentFsckState(state, 600), /, 30 min left$/);
+    assert.match(presentFsckState({ ...state, damaged: 2 }, 6_000), /, 5 h 0 min left, 2 damaged$/);
+  });
+
+  it('guesses nothing at the start, or where the size is not known', () => {
+    assert.equal(presentFsckState(state, 0.5), '/cas: 10 of 40, 1.0 MiB of 4.0 MiB');
+    assert.equal(presentFsckState({ folder: '/ac', items: 3, sizeBytes: 0, damaged: 1 }, 9), '/ac: 3, 1 damaged');
   });
 });
 

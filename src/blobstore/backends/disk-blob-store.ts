@@ -8,7 +8,7 @@ import { storageError } from '../../common/storage-error.js';
 import { StoreFolder } from '../../common/store-folder.js';
 import type { Digest } from '../../digest/digest.js';
 import type { BlobPresence } from '../blob-presence.js';
-import type { Blob, ByteRange, WriteOutcome } from '../blob-store.js';
+import type { Blob, BlobStore, ByteRange, WriteOutcome } from '../blob-store.js';
 import { BlobFiles } from '../disk/blob-files.js';
 import { BlobIndex } from '../disk/blob-index.js';
 import { BlobReader } from '../disk/blob-reader.js';
@@ -22,6 +22,7 @@ import { freeBytesAt, halfOfFreeBytesAt } from '../disk/free-space.js';
 import { LastUses } from '../disk/last-uses.js';
 import { listPacks } from '../disk/list-packs.js';
 import { Quarantine } from '../disk/quarantine.js';
+import { UntouchedBlobs } from '../disk/untouched-blobs.js';
 import type { ListableBlobStore } from '../listable-blob-store.js';
 import { PackFolder } from '../packs/pack-folder.js';
 import { resolveRange } from '../resolve-range.js';
@@ -65,6 +66,7 @@ interface Parts {
  */
 export class DiskBlobStore implements ListableBlobStore, MeasurableStore, AsyncDisposable {
   readonly presence: BlobPresence;
+  readonly untouched: BlobStore;
   readonly #lifecycle: Lifecycle;
   readonly #parts: Parts;
   readonly #budget: DiskBudget;
@@ -82,6 +84,7 @@ export class DiskBlobStore implements ListableBlobStore, MeasurableStore, AsyncD
     this.#remover = new BlobRemover({ ...parts, quarantine: new Quarantine(join(budget.path, 'quarantine')) });
     this.#reader = new BlobReader({ ...parts, remover: this.#remover });
     this.presence = presenceIn(parts);
+    this.untouched = new UntouchedBlobs(parts);
     void parts.listing.settled().then(() => this.#budget.trim());
   }
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import { open, readFile, rename, rm, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { open, readFile, readdir, rename, rm, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { type Clock, systemClock } from '../../common/clock.js';
 import { makeFolder, syncFolder } from '../../common/durable-folder.js';
 import { KeyedMutex } from '../../common/keyed-mutex.js';
@@ -9,7 +9,8 @@ import { errnoOf } from '../../common/status-error.js';
 import { storageError } from '../../common/storage-error.js';
 import { StoreFolder } from '../../common/store-folder.js';
 import { checkKey } from '../check-key.js';
-import type { KeyedStore, PutOptions } from '../keyed-store.js';
+import type { PutOptions } from '../keyed-store.js';
+import type { ListableKeyedStore, ListedValue } from '../listable-keyed-store.js';
 import { type KeptValue, decodeValueFile, encodeValueFile } from './value-file.js';
 
 /** What {@link DiskKeyedStore.open} is told. */
@@ -23,7 +24,7 @@ export interface DiskKeyedStoreOptions {
 const format = 'bgd-values 1';
 
 /** Keeps each value as a file `values/aa/HASH`, named by the hash of its key. What was put is on the disk (D1). */
-export class DiskKeyedStore implements KeyedStore, AsyncDisposable {
+export class DiskKeyedStore implements ListableKeyedStore, AsyncDisposable {
   readonly #folder: StoreFolder;
   /** Held while a value's file is replaced or removed. */
   readonly #changes = new KeyedMutex();
@@ -65,6 +66,20 @@ export class DiskKeyedStore implements KeyedStore, AsyncDisposable {
     await this.#changes.exclusive(key, () => this.#remove(key), signal);
   }
 
+  async *list(signal?: AbortSignal): AsyncIterable<ListedValue> {
+    for (const name of await this.#names()) {
+      signal?.throwIfAborted();
+      const kept = await this.#readNamed(name);
+      if (kept && kept.expiresAtMs <= this.#clock.now()) continue;
+      // A value that has another's name would not be found.
+      yield { name, kept: kept && nameOf(kept.key) === name ? kept : undefined };
+    }
+  }
+
+  async discard(name: string): Promise<void> {
+    await rm(this.#placeOf(name), { force: true });
+  }
+
   /** Unlocks the folder. Calls under way should have ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#folder[Symbol.asyncDispose]();
@@ -78,6 +93,24 @@ export class DiskKeyedStore implements KeyedStore, AsyncDisposable {
       return kept?.key === key ? kept : undefined;
     } catch (reason) {
       if (errnoOf(reason) === 'ENOENT') return undefined;
+      throw storageError(reason, 'Reading a value');
+    }
+  }
+
+  async #names(): Promise<readonly string[]> {
+    try {
+      const names = await readdir(join(this.#folder.path, 'values'), { recursive: true });
+      return names.map((name) => basename(name)).filter((name) => isName.test(name));
+    } catch (reason) {
+      if (errnoOf(reason) === 'ENOENT') return [];
+      throw storageError(reason, 'Reading the names of values');
+    }
+  }
+
+  async #readNamed(name: string): Promise<KeptValue | undefined> {
+    try {
+      return decodeValueFile(await readFile(this.#placeOf(name)));
+    } catch (reason) {
       throw storageError(reason, 'Reading a value');
     }
   }
@@ -116,7 +149,16 @@ export class DiskKeyedStore implements KeyedStore, AsyncDisposable {
 
   /** The key is foreign: only its hash becomes part of a path (S1). */
   #pathOf(key: string): string {
-    const name = hash('sha256', key, 'hex');
+    return this.#placeOf(nameOf(key));
+  }
+
+  #placeOf(name: string): string {
     return join(this.#folder.path, 'values', name.slice(0, 2), name);
   }
+}
+
+const isName = /^[0-9a-f]{64}$/;
+
+function nameOf(key: string): string {
+  return hash('sha256', key, 'hex');
 }
