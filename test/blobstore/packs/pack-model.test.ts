@@ -70,6 +70,15 @@ class Caller {
   }
 
   async take(each: Step): Promise<void> {
+    await this.#take(each);
+    const folder = this.#folder!;
+    assert.equal(
+      folder.fileBytes,
+      folder.segments().reduce((sum, { fileBytes }) => sum + fileBytes, 0),
+    );
+  }
+
+  async #take(each: Step): Promise<void> {
     if (each.type === 'append') await this.#append(each.numbers.map(numbered));
     else if (each.type === 'forget') await this.#forget(numbered(each.number));
     else if (each.type === 'drop') await this.#drop(each.segment);
