@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readBlob } from '../../src/blobstore/read-blob.js';
 import { Code } from '../../src/common/code.js';
 import { Digest } from '../../src/digest/digest.js';
 import { findMissingContent } from '../../src/merkle/find-missing-content.js';
@@ -34,6 +35,19 @@ describe('findMissingContent', () => {
   it('names a missing Directory', async () => {
     const tree = await bench.putTree('sample');
     await bench.blobs.delete([tree.child]);
+
+    assert.deepEqual(await missing([], [tree.root]), [String(tree.child)]);
+  });
+
+  it('names a Directory that comes while it looks, for nobody has seen what is below', async () => {
+    const tree = await bench.putTree('sample');
+    const child = await readBlob(bench.blobs, tree.child);
+    await bench.blobs.delete([tree.child]);
+    const findMissing = bench.blobs.findMissing.bind(bench.blobs);
+    bench.blobs.findMissing = async (digests) => {
+      await bench.put(child);
+      return findMissing(digests);
+    };
 
     assert.deepEqual(await missing([], [tree.root]), [String(tree.child)]);
   });
