@@ -7,7 +7,7 @@ import { sharedBuckets } from './shared-buckets.js';
 import { sharedIndexes } from './shared-indexes.js';
 import { blobStore } from './storage-config.js';
 import { tagged } from './tagged.js';
-import { eachNameOnce } from './values.js';
+import { eachNameOnce, size } from './values.js';
 
 const blobService = { storage: blobStore, readOnly: z.boolean().optional() };
 
@@ -60,6 +60,7 @@ const instance = z
     description: z.string().optional(),
     admin: z.boolean().default(false),
     readOnly: z.boolean().default(false),
+    maxBlobSize: size.refine((bytes) => bytes > 0, 'at least 1 byte is wanted').optional(),
     storages: anchors,
     caches: anchors,
     actionCaches: anchors,

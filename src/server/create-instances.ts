@@ -25,7 +25,12 @@ export async function createInstances(
 }
 
 async function createInstance(config: InstanceConfig, composition: Composition): Promise<Instance> {
-  let instance: Instance = { isReadOnly: isReadOnly(config), allowsAdmin: config.admin };
+  const { admin, maxBlobSize } = config;
+  let instance: Instance = {
+    isReadOnly: isReadOnly(config),
+    allowsAdmin: admin,
+    ...(maxBlobSize !== undefined && { maxBlobBytes: maxBlobSize }),
+  };
   for (const service of config.services) instance = { ...instance, ...(await createPart(service, composition)) };
   if (!isReadOnly(config)) return instance;
   const { assets, references } = instance;

@@ -19,6 +19,8 @@ export interface BatchTerms {
   readonly zstd: ZstdCodec;
   /** Whether the client takes zstd (CAS-8). */
   readonly acceptsZstd?: boolean;
+  /** Throws for a blob that must not be written. */
+  readonly check?: (digest: Digest) => void;
 }
 
 type BatchEntry = reapi.BatchUpdateBlobsRequest.Request.$Properties;
@@ -32,6 +34,7 @@ export function blobOfEntry(
   const { digest: message, data, compressor } = entry;
   try {
     const digest = Digest.fromProto(message, digestFunctionOf(terms.digestFunction, message?.hash));
+    terms.check?.(digest);
     if ((compressor ?? IDENTITY) === IDENTITY) return { digest, data: data ?? new Uint8Array() };
     return decompressed(digest, entry, terms, signal);
   } catch (reason) {

@@ -105,6 +105,7 @@ export class ByteStreamService {
     const blobs = this.#registry.writableBlobs(resource.instanceName);
     const isCompressed = await this.#isCompressed(resource);
     const { digest } = resource;
+    this.#registry.assertFits(resource.instanceName, digest);
     // BS-11: a blob that is there already is acknowledged at once, however the client meant to go on.
     const [absent] = await blobs.findMissing([digest], signal);
     if (absent && isCompressed) {

@@ -47,6 +47,7 @@ function cacheCapabilities({
   actionCache,
   allowsActionCacheUpdates = false,
   isReadOnly = false,
+  maxBlobBytes = 0,
 }: Instance): reapi.CacheCapabilities.$Properties {
   return {
     digestFunctions: digestFunctions.map(({ value }) => value),
@@ -55,6 +56,7 @@ function cacheCapabilities({
     },
     cachePriorityCapabilities: priorityCapabilities,
     maxBatchTotalSizeBytes,
+    maxCasBlobSizeBytes: maxBlobBytes,
     symlinkAbsolutePathStrategy: reapi.SymlinkAbsolutePathStrategy.Value.ALLOWED,
   };
 }

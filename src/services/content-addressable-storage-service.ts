@@ -79,7 +79,8 @@ export class ContentAddressableStorageService {
     const dataBytes = requests.reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
     const sizeBytes = Math.max(dataBytes, announcedBytes(requests.map(({ digest }) => digest)));
     await this.#admit(sizeBytes, requests.length, context);
-    const terms = { digestFunction, zstd: this.#zstd };
+    const check = (digest: Digest): void => this.#registry.assertFits(instanceName, digest);
+    const terms = { digestFunction, zstd: this.#zstd, check };
     const parsed: (Blob | StatusError)[] = [];
     for (const request of requests) {
       const entry = blobOfEntry(request, terms, context.signal);
@@ -137,6 +138,7 @@ export class ContentAddressableStorageService {
     const fn = digestFunctionOf(digestFunction, blobDigest?.hash);
     const digest = Digest.fromProto(blobDigest, fn);
     const chunks = chunkDigests.map((chunk) => Digest.fromProto(chunk, fn));
+    this.#registry.assertFits(instanceName, digest);
     await spliceBlob(blobs, digest, chunks, signal);
     return { blobDigest: digest.toProto() };
   }

@@ -6,6 +6,7 @@ import type { BlobStore } from '../blobstore/blob-store.js';
 import type { StoreReporter } from '../blobstore/store-report.js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
+import type { Digest } from '../digest/digest.js';
 import { checkInstanceName } from '../digest/instance-name.js';
 import type { Scheduler } from '../scheduler/scheduler.js';
 
@@ -41,6 +42,8 @@ export interface Instance {
   readonly reporter?: StoreReporter;
   /** Whether clients may only read: blobs, and all else that they could write. @defaultValue false */
   readonly isReadOnly?: boolean;
+  /** What a blob that clients write may have. @defaultValue as much as it likes */
+  readonly maxBlobBytes?: number;
   /** Whether clients may make admin calls. @defaultValue false */
   readonly allowsAdmin?: boolean;
   readonly actionCache?: ActionCache;
@@ -88,6 +91,16 @@ export class InstanceRegistry {
     const blobs = this.blobs(name);
     this.assertWritable(name);
     return blobs;
+  }
+
+  /** Throws INVALID_ARGUMENT for a blob that is larger than clients of an instance may write (BS-13). */
+  assertFits(name: string, digest: Digest): void {
+    const { maxBlobBytes = Infinity } = this.get(name);
+    if (digest.sizeBytes <= maxBlobBytes) return;
+    throw new StatusError(
+      Code.InvalidArgument,
+      `Blob ${String(digest)} is larger than instance ${JSON.stringify(name)} takes: at most ${maxBlobBytes} bytes`,
+    );
   }
 
   /** Throws PERMISSION_DENIED where clients may only read. */

@@ -297,6 +297,16 @@ instances: [{name: '', services: [!cas {storage: !lru-storage {size: 1}}]}]
     });
   });
 
+  it('takes the size of the largest blob that an instance takes', () => {
+    const text = (maxBlobSize: string): string => `${head}  - name: a
+    max-blob-size: ${maxBlobSize}
+    services: [!cas {storage: !lru-storage {size: 1M}}]
+`;
+
+    assert.equal(parse(text('2G')).instances[0]?.maxBlobSize, 2 * 1024 ** 3);
+    assert.match(faultsOf(text('0')), /max-blob-size: at least 1 byte is wanted/);
+  });
+
   it('takes read-only of an instance, and of its services as BuildGrid has it', () => {
     const config = parse(`${head}  - name: a
     read-only: true
