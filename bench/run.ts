@@ -9,6 +9,7 @@ const suites = {
   'cas-rpc': 'the calls of the CAS and the action cache',
   packs: 'pack segments of small blobs',
   'disk-store': 'the disk store: restart, index, eviction',
+  'sql-index': 'the index of blobs in SQL',
   'upload-dir': 'a tree of small files up',
 };
 
