@@ -9,6 +9,7 @@ import { adaptService } from '../services/grpc-adapter.js';
 import { HealthService } from '../services/health-service.js';
 import { maxReceivedMessageBytes } from '../services/limits.js';
 import { OpenCalls } from '../services/open-calls.js';
+import { FlowWindows } from './flow-windows.js';
 import { withLargeWindows } from './large-windows.js';
 import { type ListenAddress, bindTarget, urlOf } from './listen-address.js';
 
@@ -28,8 +29,6 @@ export interface GrpcServerOptions {
   readonly clock?: Clock;
 }
 
-const windowBytes = 8 * 1024 * 1024;
-
 const channelOptions = {
   'grpc.max_receive_message_length': maxReceivedMessageBytes,
   'grpc.max_send_message_length': -1,
@@ -43,6 +42,9 @@ const channelOptions = {
   'grpc.max_connection_age_grace_ms': 10 * 60_000,
 };
 
+/** The one method whose requests may have to wait for the disk. */
+const uploadPaths = [`/${serviceNames.byteStream}/Write`];
+
 /** Calls that wait for something to happen: a stopping server ends them at once, their callers come back by themselves. */
 const waitingCalls = /\/(Execute|WaitExecution|WaitOperation|UpdateBotSession|CreateBotSession)$/;
 
@@ -54,7 +56,7 @@ interface Parts {
 
 /** Hosts services on one endpoint. Disposal stops it gracefully. */
 export class GrpcServer implements AsyncDisposable {
-  /** The first address, with the port that was found, as `grpc://ADDRESS:PORT` or `unix:PATH`. */
+  /** The first address, with the port that was found, as `grpc://ADDRESS:PORT`, `grpcs://…` with TLS, or `unix:PATH`. */
   readonly url: string;
   readonly #parts: Parts;
   readonly #options: GrpcServerOptions;
@@ -79,8 +81,8 @@ export class GrpcServer implements AsyncDisposable {
       server.addService(definition, handlers);
     }
     try {
-      const bound = await withLargeWindows(windowBytes, () => bindAll(server, options));
-      return new GrpcServer(urlOf(bound), { server, health, calls }, options);
+      const bound = await withLargeWindows(new FlowWindows({ uploadPaths }), () => bindAll(server, options));
+      return new GrpcServer(urlOf(bound, options.credentials !== undefined), { server, health, calls }, options);
     } catch (reason) {
       server.forceShutdown();
       const wanted = addresses.map(bindTarget).join(' and ');
