@@ -87,12 +87,19 @@ export class MirroredBlobStore implements BlobStore {
   async writeBatch(blobs: readonly Blob[], signal?: AbortSignal): Promise<readonly WriteOutcome[]> {
     const write = (side: Side): Promise<readonly WriteOutcome[]> =>
       this.#mustDo(side, () => side.store.writeBatch(blobs, signal));
-    const [first, second] = await Promise.all([write(this.#sides[0]), write(this.#sides[1])]);
+    const [first, second] = await this.#onBoth(write);
     return blobs.map((_, index) => first[index] ?? second[index]);
   }
 
   async delete(digests: readonly Digest[], signal?: AbortSignal): Promise<void> {
-    await Promise.all(this.#sides.map((side) => this.#mustDo(side, () => side.store.delete(digests, signal))));
+    await this.#onBoth((side) => this.#mustDo(side, () => side.store.delete(digests, signal)));
+  }
+
+  /** Rejects only when both have ended: nothing goes on behind the back of a caller, who may then close the stores. */
+  async #onBoth<T>(task: (side: Side) => Promise<T>): Promise<readonly [T, T]> {
+    const [first, second] = [task(this.#sides[0]), task(this.#sides[1])];
+    await Promise.allSettled([first, second]);
+    return [await first, await second];
   }
 
   /** Returns what both sides lack; what only one lacks is copied there. */
