@@ -12,6 +12,8 @@ if (argv.length === 1 && ['--version', 'version'].includes(argv[0])) {
 } else {
   // Stacks lead to the sources where somebody reads them: when asked for, and in the logs of what runs long.
   if (process.env.DEBUG || ['bot', 'server'].includes(argv[0])) process.setSourceMapsEnabled(true);
+  // What is deprecated in the packages that we use is for us to know, not for those who run bgd.
+  process.noDeprecation = !process.env.DEBUG;
   const { main } = await import('../dist/cli/main.js');
   await main(argv, fileURLToPath(root));
 }

@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core';
-import { readFile } from 'node:fs/promises';
 import type { ClientOptions } from '../client/client.js';
 import { readTlsFiles } from '../client/read-tls-files.js';
+import { tokenWarning } from '../client/token-warning.js';
 
 const helpGroup = 'CONNECTION';
 
@@ -111,7 +111,13 @@ export type ConnectionFlags = { readonly remote: string } & Values<
   Exclude<keyof typeof remoteFlags, 'remote'> | keyof typeof remoteCasFlags | keyof typeof instanceFlags
 >;
 
-/** Reads the files that the flags name. Rejects as reading them does. */
+/** What is to be said before a token goes out in the clear; `undefined` if none does. */
+export function warningOf(options: ClientOptions): string | undefined {
+  const { url, casUrl } = options;
+  return tokenWarning(options, casUrl === undefined ? [url] : [url, casUrl]);
+}
+
+/** Reads the certificates that the flags name. Rejects as reading them does. */
 export async function clientOptionsOf(flags: ConnectionFlags): Promise<ClientOptions> {
   const token = flags['auth-token'];
   const casUrl = flags['remote-cas'];
@@ -129,7 +135,7 @@ export async function clientOptionsOf(flags: ConnectionFlags): Promise<ClientOpt
     url: flags.remote,
     instanceName: flags['instance-name'] ?? '',
     requestMetadata: requestIdsOf(flags),
-    ...(token !== undefined && { authToken: await readFile(token, 'utf8') }),
+    ...(token !== undefined && { authToken: { path: token } }),
     ...(tls && { tls }),
     ...(casUrl !== undefined && { casUrl, ...(casTls && { casTls }) }),
   };

@@ -2,6 +2,7 @@ import type { Client as GrpcClient, Metadata, ServiceError } from '@grpc/grpc-js
 import { Code } from '../common/code.js';
 import { isTransient } from '../common/retry.js';
 import { StatusError } from '../common/status-error.js';
+import type { Authorization } from './authorization.js';
 import { UnreachableError, statusErrorOf } from './call-errors.js';
 import { CallGuard, type CancellableCall } from './call-guard.js';
 import type { Method } from './method.js';
@@ -23,6 +24,8 @@ export interface ChannelParts {
   readonly client: GrpcClient;
   /** Headers of every call; cloned for each. */
   readonly metadata: Metadata;
+  /** Who calls, where that is said. */
+  readonly authorization?: Authorization | undefined;
   readonly timeoutMs: number;
 }
 
@@ -36,13 +39,15 @@ export class Channel implements Disposable {
   readonly timeoutMs: number;
   readonly #client: GrpcClient;
   readonly #metadata: Metadata;
+  readonly #authorization: Authorization | undefined;
   readonly #closing = new AbortController();
   #wasReached = false;
 
-  constructor({ url, client, metadata, timeoutMs }: ChannelParts) {
+  constructor({ url, client, metadata, authorization, timeoutMs }: ChannelParts) {
     this.url = url;
     this.#client = client;
     this.#metadata = metadata;
+    this.#authorization = authorization;
     this.timeoutMs = timeoutMs;
   }
 
@@ -60,6 +65,7 @@ export class Channel implements Disposable {
     options: CallOptions = {},
     signal?: AbortSignal,
   ): Promise<Response> {
+    const metadata = await this.#metadataOf(options);
     this.#assertUsable(signal);
     const { path, requestSerialize, responseDeserialize } = method();
     const { answer, done } = pendingAnswer<Response>();
@@ -68,7 +74,7 @@ export class Channel implements Disposable {
       requestSerialize,
       responseDeserialize,
       request,
-      this.#metadataOf(options),
+      metadata,
       deadlineOf(options.timeoutMs ?? this.timeoutMs),
       done,
     );
@@ -83,6 +89,7 @@ export class Channel implements Disposable {
     options: CallOptions = {},
     signal?: AbortSignal,
   ): AsyncGenerator<Response, void, undefined> {
+    const metadata = await this.#metadataOf(options);
     this.#assertUsable(signal);
     const { path, requestSerialize, responseDeserialize } = method();
     const call = this.#client.makeServerStreamRequest(
@@ -90,7 +97,7 @@ export class Channel implements Disposable {
       requestSerialize,
       responseDeserialize,
       request,
-      this.#metadataOf(options),
+      metadata,
       deadlineOf(options.timeoutMs),
     );
     using guard = this.#guard(call, options, signal);
@@ -132,6 +139,7 @@ export class Channel implements Disposable {
     options: CallOptions = {},
     signal?: AbortSignal,
   ): Promise<Response> {
+    const metadata = await this.#metadataOf(options);
     this.#assertUsable(signal);
     const { path, requestSerialize, responseDeserialize } = method();
     const { answer, done } = pendingAnswer<Response>();
@@ -139,7 +147,7 @@ export class Channel implements Disposable {
       path,
       requestSerialize,
       responseDeserialize,
-      this.#metadataOf(options),
+      metadata,
       deadlineOf(options.timeoutMs),
       done,
     );
@@ -186,11 +194,19 @@ export class Channel implements Disposable {
     if (!isServiceError(reason)) return reason;
     const error = statusErrorOf(reason, this.url);
     if (!(error instanceof UnreachableError)) this.#wasReached = true;
+    if (error.code === Code.Unauthenticated) this.#authorization?.distrust();
     return error;
   }
 
-  #metadataOf({ headers }: CallOptions): Metadata {
+  #metadataOf(options: CallOptions): Metadata | Promise<Metadata> {
+    const header = this.#authorization?.header();
+    if (header === undefined || typeof header === 'string') return this.#metadataWith(header, options);
+    return header.then((value) => this.#metadataWith(value, options));
+  }
+
+  #metadataWith(authorization: string | undefined, { headers }: CallOptions): Metadata {
     const metadata = this.#metadata.clone();
+    if (authorization !== undefined) metadata.set('authorization', authorization);
     for (const [name, value] of Object.entries(headers ?? {})) metadata.set(name, value);
     return metadata;
   }

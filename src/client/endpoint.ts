@@ -8,6 +8,8 @@ export interface Endpoint {
   /** What grpc-js resolves: `HOST:PORT` or `unix:PATH`. */
   readonly target: string;
   readonly isSecure: boolean;
+  /** Whether what is said stays on this machine. */
+  readonly isLocal: boolean;
 }
 
 const isSecureByScheme: ReadonlyMap<string, boolean> = new Map([
@@ -17,12 +19,14 @@ const isSecureByScheme: ReadonlyMap<string, boolean> = new Map([
   ['https', true],
 ]);
 
+const isLoopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[(?:0*:)*0*1\])$/i;
+
 /** The port of a URL that names none. */
 export const defaultPort = 50051;
 
 /** Reads `grpc://HOST[:PORT]`, `grpcs://…`, `http://…`, `https://…` or `unix:PATH`. Throws INVALID_ARGUMENT. */
 export function parseEndpoint(url: string): Endpoint {
-  if (url.startsWith('unix:')) return { url, target: unixTarget(url), isSecure: false };
+  if (url.startsWith('unix:')) return { url, target: unixTarget(url), isSecure: false, isLocal: true };
   const parts =
     /^(?<scheme>[a-z][a-z0-9+.-]*):\/\/(?<host>\[[0-9a-f:.%]+\]|[^/:?#@[\]\s]+)(?::(?<port>[^/?#]*))?(?:[/?#].*)?$/i.exec(
       url,
@@ -31,7 +35,8 @@ export function parseEndpoint(url: string): Endpoint {
   if (!parts || isSecure === undefined) {
     throw malformed(url, 'grpc://HOST:PORT, http://HOST:PORT, grpcs://HOST:PORT, https://HOST:PORT or unix:PATH is');
   }
-  return { url, target: `${parts['host'] ?? ''}:${portOf(url, parts['port'])}`, isSecure };
+  const host = parts['host'] ?? '';
+  return { url, target: `${host}:${portOf(url, parts['port'])}`, isSecure, isLocal: isLoopback.test(host) };
 }
 
 function unixTarget(url: string): string {

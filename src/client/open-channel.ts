@@ -2,9 +2,11 @@ import type { ChannelCredentials, credentials as grpcCredentials } from '@grpc/g
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { headerNames } from '../proto/wire-names.js';
+import { type Authorization, fixedAuthorization } from './authorization.js';
 import { Channel } from './channel.js';
 import { parseEndpoint, type Endpoint } from './endpoint.js';
 import { encodeRequestMetadata, type RequestIds } from './request-metadata.js';
+import { TokenFile, type TokenFileOptions } from './token-file.js';
 
 /** PEM texts for a TLS connection. */
 export interface TlsFiles {
@@ -20,8 +22,8 @@ export interface ChannelOptions {
   /** `grpc://`, `http://` (plain), `grpcs://`, `https://` (TLS) or `unix:PATH`; the port is 50051 unless it is named. */
   readonly url: string;
   readonly tls?: TlsFiles;
-  /** Sent as `authorization: Bearer …` with every call. */
-  readonly authToken?: string;
+  /** Sent as `authorization: Bearer …` with every call: the token, or the file that has it. */
+  readonly authToken?: string | TokenFileOptions;
   /** What every call says of its purpose, besides the name and version of this tool. */
   readonly requestMetadata?: RequestIds;
   /** Deadline of each unary call that sets none of its own. @defaultValue 60 s */
@@ -54,18 +56,18 @@ const grpcOptions = {
  */
 export async function openChannel(options: ChannelOptions): Promise<Channel> {
   const endpoint = parseEndpoint(options.url);
-  const authorization = authorizationOf(options.authToken);
+  const authorization = await authorizationOf(options.authToken);
   // Loaded here, because most commands of a command line never get so far.
   const { Client, Metadata, credentials } = await import('@grpc/grpc-js');
   const metadata = new Metadata();
   metadata.set(headerNames.requestMetadata, encodeRequestMetadata(options.requestMetadata));
-  if (authorization !== undefined) metadata.set('authorization', authorization);
   const client = new Client(
     endpoint.target,
     endpoint.isSecure ? secure(credentials, endpoint, options.tls) : plain(credentials, endpoint, options.tls),
     grpcOptions,
   );
-  return new Channel({ url: endpoint.url, client, metadata, timeoutMs: options.callTimeoutMs ?? 60_000 });
+  const timeoutMs = options.callTimeoutMs ?? 60_000;
+  return new Channel({ url: endpoint.url, client, metadata, authorization, timeoutMs });
 }
 
 type Credentials = typeof grpcCredentials;
@@ -98,13 +100,7 @@ function secure(credentials: Credentials, { url }: Endpoint, tls: TlsFiles = {})
   }
 }
 
-function authorizationOf(token: string | undefined): string | undefined {
+async function authorizationOf(token: ChannelOptions['authToken']): Promise<Authorization | undefined> {
   if (token === undefined) return undefined;
-  const trimmed = token.trim();
-  if (/^[\x21-\x7e]+$/.test(trimmed)) return `Bearer ${trimmed}`;
-  // The token itself stays out of the message: it is a secret (S6).
-  throw new StatusError(
-    Code.InvalidArgument,
-    `The authentication token ${trimmed === '' ? 'is empty' : 'has spaces or other characters that no token has'}`,
-  );
+  return typeof token === 'string' ? fixedAuthorization(token) : TokenFile.open(token);
 }

@@ -26,6 +26,8 @@ export function bindTarget(address: ListenAddress): string {
 }
 
 /** The form that clients connect to, as printed. */
-export function urlOf(address: ListenAddress): string {
-  return 'socketPath' in address ? `unix:${address.socketPath}` : `grpc://${bindTarget(address)}`;
+export function urlOf(address: ListenAddress, isSecure = false): string {
+  return 'socketPath' in address
+    ? `unix:${address.socketPath}`
+    : `${isSecure ? 'grpcs' : 'grpc'}://${bindTarget(address)}`;
 }

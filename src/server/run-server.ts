@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { ServerCredentials } from '@grpc/grpc-js';
+import type { ServerCredentials } from '@grpc/grpc-js';
 import { Lifecycle } from '../common/lifecycle.js';
 import type { Logger } from '../common/logger.js';
 import type { ChannelConfig } from '../config/endpoint-config.js';
@@ -13,6 +12,7 @@ import { createInstances } from './create-instances.js';
 import { createServices } from './create-services.js';
 import { GrpcServer } from './grpc-server.js';
 import type { ListenAddress } from './listen-address.js';
+import { readServerCredentials } from './server-credentials.js';
 
 /** What {@link runServer} depends on. */
 export interface RunServerOptions {
@@ -34,7 +34,7 @@ export async function runServer(options: RunServerOptions, signal: AbortSignal):
   const services = createServices(config, registry, lifecycle);
   const endpoints = listen
     ? [{ addresses: [listen] }]
-    : await Promise.all(config.server.filter(isChannel).map(endpointOf));
+    : await Promise.all(config.server.filter(isChannel).map((channel) => endpointOf(channel, logger)));
   for (const endpoint of endpoints) {
     const server = lifecycle.use(await GrpcServer.listen({ ...endpoint, services, logger }));
     onListening(server.url);
@@ -57,18 +57,13 @@ interface Endpoint {
   readonly credentials?: ServerCredentials;
 }
 
-async function endpointOf({ address, port, insecureMode, credentials }: ChannelConfig): Promise<Endpoint> {
+async function endpointOf(
+  { address, port, insecureMode, credentials }: ChannelConfig,
+  logger: Logger,
+): Promise<Endpoint> {
   const addresses = hostsOf(address).map((host) => ({ host, port }));
   if (insecureMode || !credentials) return { addresses };
-  const [key, cert] = await Promise.all([readFile(credentials.tlsServerKey), readFile(credentials.tlsServerCert)]);
-  const clientCerts = credentials.tlsClientCerts;
-  const pairs = [{ private_key: key, cert_chain: cert }];
-  const tls = ServerCredentials.createSsl(
-    clientCerts === undefined ? null : await readFile(clientCerts),
-    pairs,
-    clientCerts !== undefined,
-  );
-  return { addresses, credentials: tls };
+  return { addresses, credentials: await readServerCredentials(credentials, logger) };
 }
 
 /** As BuildGrid does, a channel without an address binds all interfaces. */

@@ -19,9 +19,22 @@ describe('parseEndpoint', () => {
 
   for (const [url, target, isSecure] of cases) {
     it(`reads ${url} as ${target}${isSecure ? ' through TLS' : ''}`, () => {
-      assert.deepEqual(parseEndpoint(url), { url, target, isSecure });
+      const endpoint = parseEndpoint(url);
+
+      assert.deepEqual([endpoint.url, endpoint.target, endpoint.isSecure], [url, target, isSecure]);
     });
   }
+
+  it('tells what stays on this machine from what others could read', () => {
+    const isLocal = (url: string): boolean => parseEndpoint(url).isLocal;
+
+    assert.ok(
+      ['grpc://localhost', 'http://127.9.9.9:1', 'grpc://[::1]', 'grpc://[0:0:0::0:1]', 'unix:s'].every(isLocal),
+    );
+    assert.ok(
+      !['grpc://localhost.example', 'grpc://10.0.0.1', 'grpc://[::2]', 'http://127.0.0.1.nip.io'].some(isLocal),
+    );
+  });
 
   for (const url of [
     'ftp://localhost:1',

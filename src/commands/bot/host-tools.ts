@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { Flags } from '@oclif/core';
 import { BaseCommand, type StopSignal } from '../../cli/base-command.js';
-import { clientOptionsOf, remoteCasFlags, remoteFlags } from '../../cli/connection-flags.js';
+import { clientOptionsOf, remoteCasFlags, remoteFlags, warningOf } from '../../cli/connection-flags.js';
 import { createLogger } from '../../cli/create-logger.js';
 import { loggerFlags } from '../../cli/logger-flags.js';
 
@@ -59,8 +59,12 @@ A server that is not there yet is waited for. SIGTERM lets the bot finish and re
       import('../../bot/run-bot.js'),
       import('../../bot/worker-properties.js'),
     ]);
+    const client = { ...(await clientOptionsOf(flags)), instanceName: flags.parent };
+    const logger = await createLogger(flags);
+    const warning = warningOf(client);
+    if (warning !== undefined) logger.warn({}, warning);
     const options = {
-      client: { ...(await clientOptionsOf(flags)), instanceName: flags.parent },
+      client,
       concurrency: flags.concurrency,
       workFolder: resolve(flags['work-dir'] ?? join(this.config.cacheDir, 'bot')),
       properties: (flags['worker-property'] ?? []).map(parseWorkerProperty),
@@ -69,7 +73,7 @@ A server that is not there yet is waited for. SIGTERM lets the bot finish and re
         this.logToStderr(`connected to ${flags.remote}, ${slots}`);
       },
     };
-    await runBot(options, await createLogger(flags), { drain: this.#draining.signal, cancel: this.signal });
+    await runBot(options, logger, { drain: this.#draining.signal, cancel: this.signal });
   }
 
   protected override onStopSignal(name: StopSignal): void {
