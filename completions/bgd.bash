@@ -13,12 +13,14 @@ _bgd_autocomplete()
   local commands="
 autocomplete --refresh-cache
 help --nested-commands
+action-cache:delete --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 action-cache:get --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 action-cache:update --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 bot:host-tools --remote --auth-token --client-key --client-cert --server-cert --remote-cas --cas-client-key --cas-client-cert --cas-server-cert --log-level --verbose --parent --concurrency --work-dir --worker-property
 capabilities --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 cas:download-dir --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 cas:download-file --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
+cas:stats --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 cas:upload-dir --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 cas:upload-file --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 execute:command --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id --remote-cas --cas-client-key --cas-client-cert --cas-server-cert --output-path --output-file --output-directory --platform-property --env --no-cache --timeout
@@ -26,6 +28,8 @@ operation:cancel --json --remote --auth-token --client-key --client-cert --serve
 operation:list --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 operation:status --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 operation:wait --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
+server:cleanup --json --log-level --verbose --data-dir --high-watermark --low-watermark --batch-size --only-if-unused-for --dry-run --sleep-interval --refill
+server:fsck --json --log-level --verbose --data-dir --action-cache --repair
 server:start --log-level --verbose --listen --data-dir --instance
 "
 
