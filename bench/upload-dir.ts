@@ -94,7 +94,7 @@ for (const [name, took] of [
   ['upload-dir again, nothing is missing', times.again],
 ] as const) {
   report({
-    name: `${name}`,
+    name,
     figure: `${median(took).toFixed(0)} ms`,
     limit: `cp -r, sync ${limit.toFixed(0)} ms`,
     ratio: median(took) / limit,

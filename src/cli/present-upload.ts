@@ -1,4 +1,4 @@
-import type { UploadProgress } from '../client/upload-missing.js';
+import type { UploadProgress } from '../client/missing-upload.js';
 import { presentBytes } from './present-bytes.js';
 
 /** How far an upload has come, in one line. */

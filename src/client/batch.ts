@@ -11,24 +11,52 @@ const maxEntries = 1_000;
  * Puts entries together, in order, to batches of at most Σ(size + overhead) = `maxBytes`; an entry that is larger stands
  * alone. A batch has one digest function, as the protocol wants it (DIG-5).
  */
+export class BatchPacker<Entry extends { readonly digest: Digest }> {
+  readonly #maxBytes: number;
+  #batch: Entry[] = [];
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Returns the batch that was made so far, if `entry` does not go into it any more. */
+  add(entry: Entry): Entry[] | undefined {
+    const bytes = entry.digest.sizeBytes + entryOverheadBytes;
+    const full = this.#takes(entry, bytes) ? undefined : this.take();
+    this.#batch.push(entry);
+    this.#bytes += bytes;
+    return full;
+  }
+
+  /** Ends the batch that was made so far, which may be empty. */
+  take(): Entry[] {
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#bytes = 0;
+    return batch;
+  }
+
+  #takes({ digest }: Entry, bytes: number): boolean {
+    const [first] = this.#batch;
+    if (!first) return true;
+    if (first.digest.function !== digest.function || this.#batch.length >= maxEntries) return false;
+    return this.#bytes + bytes <= this.#maxBytes;
+  }
+}
+
+/** Makes batches of all `entries`, as a {@link BatchPacker} does. */
 export function* packBatches<Entry extends { readonly digest: Digest }>(
   entries: Iterable<Entry>,
   maxBytes: number,
 ): Generator<Entry[]> {
-  let batch: Entry[] = [];
-  let batchBytes = 0;
+  const packer = new BatchPacker<Entry>(maxBytes);
   for (const entry of entries) {
-    const bytes = entry.digest.sizeBytes + entryOverheadBytes;
-    const isOther = batch[0] !== undefined && batch[0].digest.function !== entry.digest.function;
-    if (isOther || batch.length >= maxEntries || (batch.length > 0 && batchBytes + bytes > maxBytes)) {
-      yield batch;
-      batch = [];
-      batchBytes = 0;
-    }
-    batch.push(entry);
-    batchBytes += bytes;
+    const full = packer.add(entry);
+    if (full) yield full;
   }
-  if (batch.length > 0) yield batch;
+  const rest = packer.take();
+  if (rest.length > 0) yield rest;
 }
 
 /** Finds a message of an answer by the digest it is about; answers need not keep the order of the request. */

@@ -7,7 +7,8 @@ import type { Client } from './client.js';
 import { missingBlobsOf } from './error-details.js';
 import { executeResponseOf, executionFailureOf } from './operation-messages.js';
 import { stageOf, type StageName } from './operation-summary.js';
-import { uploadMissing, type UploadProgress } from './upload-missing.js';
+import type { UploadProgress } from './missing-upload.js';
+import { uploadMissing } from './upload-missing.js';
 
 /** How {@link executeAction} goes about it, and whom it tells. */
 export interface ExecuteActionOptions {

@@ -7,7 +7,8 @@ import { SHA256 } from '../digest/digest-function.js';
 import { buildTree } from '../merkle/build-tree.js';
 import { digestFile, fileError } from '../merkle/digest-file.js';
 import { materialise } from '../merkle/materialise.js';
-import { uploadMissing, type UploadOptions } from './upload-missing.js';
+import { MissingUpload, type UploadOptions } from './missing-upload.js';
+import { uploadMissing } from './upload-missing.js';
 
 const concurrentFiles = 16;
 
@@ -29,15 +30,21 @@ export async function uploadFiles(
   return sources.map(({ digest }) => digest);
 }
 
-/** Uploads the folder `path` with all that is in it and returns the digest of its root Directory. */
+/**
+ * Uploads the folder `path` with all that is in it and returns the digest of its root Directory. Files are sent while others
+ * are still hashed; nothing is, before all that is there was found to be files, folders and links.
+ */
 export async function uploadFolder(
   blobs: BlobStore,
   path: string,
   options: UploadOptions = {},
   signal?: AbortSignal,
 ): Promise<Digest> {
-  const { root, sources } = await buildTree(path, {}, signal);
-  await uploadMissing(blobs, sources, options, signal);
+  await using upload = new MissingUpload(blobs, options, signal);
+  const { root, sources } = await buildTree(path, { onFile: (source) => upload.add(source) }, signal);
+  // The files among them were added already.
+  for (const source of sources) await upload.add(source);
+  await upload.finish();
   return root;
 }
 

@@ -17,6 +17,11 @@ export interface BuildTreeOptions {
   readonly digestFunction?: DigestFunction;
   /** How many files are hashed side by side. @defaultValue 16 */
   readonly concurrency?: number;
+  /**
+   * Told of each file once it is hashed, with its content where that is small: others can go on with it meanwhile. Hashing
+   * waits for the promise, and ends when it rejects. By then the folders have been walked, and hold only what can be stored.
+   */
+  readonly onFile?: (source: BlobSource) => Promise<void>;
 }
 
 /** A folder as a Merkle tree, with all that must be uploaded so that others can read it. */
@@ -38,9 +43,9 @@ export async function buildTree(
   options: BuildTreeOptions = {},
   signal?: AbortSignal,
 ): Promise<BuiltTree> {
-  const { digestFunction = SHA256, concurrency = 16 } = options;
+  const { digestFunction = SHA256 } = options;
   const folders = await listFolders(path, signal);
-  const digests = await digestFiles(folders, { digestFunction, concurrency }, signal);
+  const digests = await digestFiles(folders, { ...options, digestFunction }, signal);
   return joinFolders(folders, digests, digestFunction);
 }
 
@@ -105,25 +110,26 @@ function kindOf(entry: Dirent): string {
   return entry.isFIFO() ? 'a fifo' : 'a device';
 }
 
+/** A file without its content, for there may be many. */
+type TreeFile = Omit<DigestedFile, 'data'>;
+
 async function digestFiles(
   folders: readonly Folder[],
-  { digestFunction, concurrency }: Required<BuildTreeOptions>,
+  { digestFunction, concurrency = 16, onFile }: BuildTreeOptions & { readonly digestFunction: DigestFunction },
   signal?: AbortSignal,
-): Promise<ReadonlyMap<string, DigestedFile>> {
-  const digests = new Map<string, DigestedFile>();
+): Promise<ReadonlyMap<string, TreeFile>> {
+  const digests = new Map<string, TreeFile>();
   const paths = folders.flatMap((folder) => folder.files.map((name) => join(folder.path, name)));
   await forEachConcurrently(paths, concurrency, async (path) => {
     signal?.throwIfAborted();
-    digests.set(path, await digestFile(path, digestFunction, signal));
+    const { digest, isExecutable, data } = await digestFile(path, digestFunction, signal);
+    digests.set(path, { digest, isExecutable });
+    await onFile?.(data ? { digest, data } : { digest, path });
   });
   return digests;
 }
 
-function joinFolders(
-  folders: readonly Folder[],
-  files: ReadonlyMap<string, DigestedFile>,
-  fn: DigestFunction,
-): BuiltTree {
+function joinFolders(folders: readonly Folder[], files: ReadonlyMap<string, TreeFile>, fn: DigestFunction): BuiltTree {
   const directories = new Map<string, DigestedDirectory>();
   const sources = new Map<string, BlobSource>();
   const digests: Digest[] = [];
@@ -143,7 +149,7 @@ function joinFolders(
 
 function directoryOf(
   { path, files, symlinks, folders }: Folder,
-  digestedFiles: ReadonlyMap<string, DigestedFile>,
+  digestedFiles: ReadonlyMap<string, TreeFile>,
   digests: readonly Digest[],
 ): DigestedDirectory['directory'] {
   const nodes = files.map((name) => {

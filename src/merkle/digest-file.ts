@@ -1,5 +1,5 @@
-import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, open, read, type Stats } from 'node:fs';
+import { promisify } from 'node:util';
 import { Code } from '../common/code.js';
 import { StatusError, errnoOf } from '../common/status-error.js';
 import { Digest } from '../digest/digest.js';
@@ -10,13 +10,20 @@ export interface DigestedFile {
   readonly digest: Digest;
   /** The owner's exec bit (CMD-11). */
   readonly isExecutable: boolean;
+  /** All that was hashed, where it came in one read: of files up to 128 KiB, if they keep still. */
+  readonly data?: Buffer;
 }
 
-/** Files up to this size are read and hashed in one go. */
+/** Larger files are read into a buffer of {@link chunkBytes}, again and again. */
+const maxDataBytes = 128 * 1024;
+
 const chunkBytes = 1024 * 1024;
 
 /** How files are read: a link in place of one is not followed (S2), and a fifo does not block the open for ever. */
 export const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+const openFile = promisify(open);
+const readFile = promisify(read);
 
 /**
  * Hashes a regular file as a stream, in bounded memory. The last component of `path` is not followed if it is a link.
@@ -24,35 +31,50 @@ export const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O
  * INVALID_ARGUMENT for what is no regular file.
  */
 export async function digestFile(path: string, fn: DigestFunction, signal?: AbortSignal): Promise<DigestedFile> {
-  const file = await openRegular(path);
+  const { file, stats } = await openRegular(path);
   try {
-    const { mode } = await file.stat();
-    return { digest: await digestContent(file, fn, signal), isExecutable: (mode & 0o100) !== 0 };
+    const isExecutable = (stats.mode & 0o100) !== 0;
+    if (stats.size > maxDataBytes) return { digest: await digestContent(file, fn, { signal }), isExecutable };
+    // One byte more than there is: a read that does not fill the buffer has met the end.
+    const buffer = Buffer.allocUnsafeSlow(stats.size + 1);
+    const { bytesRead } = await readFile(file, buffer, 0, buffer.length, 0);
+    const data = buffer.subarray(0, bytesRead);
+    if (bytesRead !== stats.size)
+      return { digest: await digestContent(file, fn, { signal, head: data }), isExecutable };
+    return { digest: Digest.of(data, fn), isExecutable, data };
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
-async function openRegular(path: string): Promise<FileHandle> {
-  let file: FileHandle;
+/** What is open is asked and closed at once: neither waits for a disk, and the way over a thread costs far more. */
+async function openRegular(path: string): Promise<{ readonly file: number; readonly stats: Stats }> {
+  let file: number;
   try {
-    file = await open(path, openFlags);
+    file = await openFile(path, openFlags);
   } catch (reason) {
     throw fileError(path, reason);
   }
-  if ((await file.stat()).isFile()) return file;
-  await file.close();
+  const stats = fstatSync(file);
+  if (stats.isFile()) return { file, stats };
+  closeSync(file);
   throw new StatusError(Code.InvalidArgument, `${path} is no regular file`);
 }
 
-async function digestContent(file: FileHandle, fn: DigestFunction, signal?: AbortSignal): Promise<Digest> {
+interface ContentOptions {
+  /** What stands in front, and has been read. */
+  readonly head?: Buffer;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function digestContent(file: number, fn: DigestFunction, options: ContentOptions): Promise<Digest> {
+  const { head = Buffer.alloc(0), signal } = options;
   const hasher = fn.createHasher();
-  const { size } = await file.stat();
-  const buffer = Buffer.allocUnsafe(Math.min(size + 1, chunkBytes));
-  let sizeBytes = 0;
-  for (;;) {
+  hasher.update(head);
+  const buffer = Buffer.allocUnsafe(chunkBytes);
+  for (let sizeBytes = head.length; ;) {
     signal?.throwIfAborted();
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, sizeBytes);
+    const { bytesRead } = await readFile(file, buffer, 0, buffer.length, sizeBytes);
     if (bytesRead === 0) return Digest.from(hasher.digest(), sizeBytes, fn);
     hasher.update(buffer.subarray(0, bytesRead));
     sizeBytes += bytesRead;

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { MemoryBlobStore } from '../../src/blobstore/backends/memory-blob-store.js';
 import type { BlobSource } from '../../src/blobstore/blob-source.js';
 import type { BlobStore } from '../../src/blobstore/blob-store.js';
 import { readBlob } from '../../src/blobstore/read-blob.js';
-import { uploadMissing, type UploadProgress } from '../../src/client/upload-missing.js';
+import type { UploadProgress } from '../../src/client/missing-upload.js';
+import { uploadMissing } from '../../src/client/upload-missing.js';
 import { Code } from '../../src/common/code.js';
 import { StatusError } from '../../src/common/status-error.js';
 import { Digest } from '../../src/digest/digest.js';
@@ -89,7 +91,7 @@ describe('uploadMissing', () => {
 
     await uploadMissing(store, [{ digest: Digest.of(data), path }, small(1)]);
 
-    assert.deepEqual(store.calls, ['findMissing 2', 'writeBatch 1', `write ${data.length}`]);
+    assert.deepEqual(store.calls.toSorted(), ['findMissing 2', `write ${data.length}`, 'writeBatch 1']);
     assert.ok(data.equals(await readBlob(store, Digest.of(data))));
   });
 
@@ -105,6 +107,47 @@ describe('uploadMissing', () => {
       store.calls.filter((call) => call.startsWith('find')),
       ['findMissing 5000', 'findMissing 5000', 'findMissing 1000'],
     );
+  });
+
+  it('sends what it has while more is still being found, and puts small blobs of several portions into one batch', async () => {
+    const callsBefore: string[][] = [];
+    const sources = async function* (): AsyncGenerator<BlobSource> {
+      for (let index = 0; index < 100; index += 1) {
+        await turn();
+        callsBefore.push([...store.calls]);
+        yield sourceOf(Buffer.alloc(100_000, index + 1));
+      }
+    };
+
+    const { uploadedBlobs } = await uploadMissing(store, sources());
+
+    assert.equal(uploadedBlobs, 100);
+    assert.deepEqual(callsBefore[99], ['findMissing 84', 'writeBatch 41', 'writeBatch 41']);
+    assert.deepEqual(store.calls.slice(3), ['findMissing 16', 'writeBatch 18']);
+  });
+
+  it('breaks off what is under way when a source or a call fails, and lets nothing go on', async () => {
+    const aborted: unknown[] = [];
+    store.write = (_digest, _content, signal) =>
+      new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => {
+          aborted.push(signal.reason);
+          reject(StatusError.from(signal.reason));
+        });
+      });
+    const large = sourceOf(Buffer.alloc(200_000));
+    const many = Array.from({ length: 84 }, (_, index) => sourceOf(Buffer.alloc(100_000, index + 1)));
+    const failing = async function* (): AsyncGenerator<BlobSource> {
+      yield large;
+      yield* many;
+      throw new StatusError(Code.NotFound, 'No such source');
+    };
+
+    await assert.rejects(uploadMissing(store, failing()), /No such source/);
+    store.writeBatch = async () => [new StatusError(Code.ResourceExhausted, 'Full')];
+    await assert.rejects(uploadMissing(store, [large, small(7)]), /Full/);
+
+    assert.equal(aborted.length, 2);
   });
 
   it('sends blobs that are known to be missing without asking (CL-4)', async () => {
