@@ -9,6 +9,7 @@ const statuses: ReadonlyMap<Code, number> = new Map([
   [Code.Unauthenticated, 401],
   [Code.PermissionDenied, 403],
   [Code.NotFound, 404],
+  [Code.AlreadyExists, 409],
   [Code.FailedPrecondition, 409],
   [Code.Unimplemented, 501],
   [Code.Cancelled, 503],

@@ -70,6 +70,74 @@ instances:
   });
 });
 
+describe('What is refused over HTTP', () => {
+  it('is a conflict that no client repeats', async () => {
+    await using server = await ConfigServer.start(`
+instances:
+  - name: ''
+    storages: [!lru-storage &cas {size: 1M}]
+    caches: [!action-cache &results {storage: *cas}]
+    services: [!cas {storage: *cas}]
+server:
+  - !channel {address: 127.0.0.1, port: 0}
+  - !http-cache {address: 127.0.0.1, port: 0, storage: *cas, action-cache: !write-once-action-cache {action-cache: *results}}
+`);
+    const url = `${server.urls.find((each) => each.startsWith('http:'))}/ac/${action.hash}`;
+    const put = async (result: reapi.ActionResult): Promise<number> =>
+      (await fetch(url, { method: 'PUT', body: reapi.ActionResult.encode(result).finish() })).status;
+
+    const answers = [await put(printing('', 3)), await put(printing('first')), await put(printing('second'))];
+
+    assert.deepEqual(answers, [409, 201, 409]);
+  });
+});
+
+describe('Admin calls', () => {
+  const behind = (rights: string): Promise<ConfigServer> =>
+    ConfigServer.start(`
+instances:
+  - name: behind
+    ${rights}
+    services:
+      - !cas {storage: !lru-storage &cas {size: 1M}}
+      - !action-cache {storage: *cas}
+`);
+  const front = (url: string): Promise<ConfigServer> =>
+    ConfigServer.start(`
+instances:
+  - name: front
+    admin: true
+    services:
+      - !cas {storage: !remote-storage {url: '${url}', instance-name: behind}}
+      - !remote-action-cache {url: '${url}', instance-name: behind}
+`);
+
+  it('go through to the server that has the data', async () => {
+    await using store = await behind('admin: true');
+    await using gate = await front(store.url);
+    await using client = await Client.connect({ url: gate.url, instanceName: 'front' });
+    await using direct = await Client.connect({ url: store.url, instanceName: 'behind' });
+    await direct.actionCache.update(action, printing('poison'));
+
+    const { type, place, blobs, sizeBytes } = await client.admin.casStats();
+    assert.deepEqual([type, place, blobs, sizeBytes], ['remote-storage', `${store.url} behind`, 1, 6]);
+    assert.equal(await client.admin.deleteActionResult(action), true);
+    assert.equal(await client.admin.deleteActionResult(action), false);
+    assert.equal(await direct.actionCache.get(action), undefined);
+  });
+
+  it('are refused where that server does not allow them, which stats tell of', async () => {
+    await using store = await behind('description: no rights');
+    await using gate = await front(store.url);
+    await using client = await Client.connect({ url: gate.url, instanceName: 'front' });
+
+    await assert.rejects(client.admin.deleteActionResult(action), hasCode(Code.PermissionDenied));
+    const { type, trouble } = await client.admin.casStats();
+    assert.equal(type, 'remote-storage');
+    assert.match(trouble ?? '', /Admin calls are not allowed for instance "behind"/);
+  });
+});
+
 describe('A read-only instance', () => {
   const text = `
 instances:
