@@ -1,4 +1,3 @@
-import { DiskBlobStore } from '../blobstore/backends/disk-blob-store.js';
 import { S3BlobListing } from '../blobstore/backends/s3-blob-listing.js';
 import type { FoundBlob } from '../blobstore/found-blob.js';
 import { systemClock } from '../common/clock.js';
@@ -6,7 +5,10 @@ import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import type { BlobStoreConfig } from '../config/storage-config.js';
 import type { Composition } from './composition.js';
+import { openDisk } from './open-disk.js';
 import { openS3 } from './open-s3.js';
+
+type DiskConfig = Extract<BlobStoreConfig, { type: 'disk-storage' }>;
 
 /** Goes through all blobs of a storage; one that is in several of its parts may be named by each. */
 export type BlobListing = (signal?: AbortSignal) => AsyncIterable<FoundBlob>;
@@ -35,13 +37,9 @@ function partsOf(config: BlobStoreConfig): readonly BlobStoreConfig[] {
   return 'storage' in config ? [config.storage] : [];
 }
 
-/** When a file was stored is not known here: its blob counts as used now. */
-async function listDisk(
-  { path, size }: Extract<BlobStoreConfig, { type: 'disk-storage' }>,
-  { lifecycle, logger }: Composition,
-): Promise<BlobListing> {
-  const options = { path, logger, ...(size !== undefined && { maxBytes: size }) };
-  const disk = lifecycle.use(await DiskBlobStore.open(options));
+/** When a file was stored is not known here: its blob counts as used now. Nothing is evicted meanwhile. */
+async function listDisk(config: DiskConfig, composition: Composition): Promise<BlobListing> {
+  const disk = await openDisk({ ...config, size: Number.MAX_SAFE_INTEGER }, composition);
   return async function* (signal) {
     for await (const digest of disk.list(signal)) yield { digest, modifiedAtMs: systemClock.now() };
   };

@@ -13,9 +13,9 @@ import { Code } from '../common/code.js';
 import { Lifecycle } from '../common/lifecycle.js';
 import type { Logger } from '../common/logger.js';
 import { StatusError } from '../common/status-error.js';
-import { indexesIn } from '../config/indexes-in.js';
 import type { ServerConfig } from '../config/server-config.js';
-import type { BlobStoreConfig, SqlIndexConfig } from '../config/storage-config.js';
+import type { BlobStoreConfig, RemoteConfig, SqlIndexConfig } from '../config/storage-config.js';
+import { taggedIn } from '../config/tagged-in.js';
 import { loadDigestFunctions } from '../digest/digest-function.js';
 import { migrate } from '../sql/migrate.js';
 import { Composition } from './composition.js';
@@ -47,6 +47,7 @@ export function runCleanup(
   signal?: AbortSignal,
 ): Promise<readonly OfStorage<CleanupReport>[]> {
   return forEachIndex(options, async (config, composition) => {
+    assertDeletes(config);
     const blobs = await createBlobStore(config.storage, composition);
     const database = await openMigrated(config, composition);
     const parts = {
@@ -76,7 +77,7 @@ async function forEachIndex<Report>(
   { config, logger }: UpkeepOptions,
   task: (index: SqlIndexConfig, composition: Composition) => Promise<Report>,
 ): Promise<OfStorage<Report>[]> {
-  const indexes = [...new Map(indexesIn(config).map(({ index }) => [index.node, index])).values()];
+  const indexes = taggedIn<SqlIndexConfig>(config, 'sql-index');
   if (indexes.length === 0) {
     throw new StatusError(Code.FailedPrecondition, 'The configuration has no !sql-index: there is nothing to clean up');
   }
@@ -94,6 +95,14 @@ async function openMigrated(config: SqlIndexConfig, composition: Composition): R
   const database = await openIndexDatabase(config, composition);
   await migrate(database, blobIndexSchema, { automigrate: config.automigrate });
   return database;
+}
+
+/** What cannot be removed must not be marked either. */
+function assertDeletes({ storage }: SqlIndexConfig): void {
+  const [remote] = taggedIn<RemoteConfig>(storage, 'remote-storage');
+  if (!remote) return;
+  const text = `Blobs of !remote-storage cannot be removed from here: clean up where ${remote.url} keeps them`;
+  throw new StatusError(Code.FailedPrecondition, text);
 }
 
 function nameOf(config: BlobStoreConfig): string {

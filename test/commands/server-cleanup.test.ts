@@ -168,6 +168,14 @@ instances:
       "server: [!channel {port: 0}]\ninstances: [{name: '', services: [!cas {storage: !lru-storage {size: 1M}}]}]\n",
     );
 
+    const remote = await site.write(
+      'remote.yml',
+      configOf('any', 'sqlite:///index.db').replace(
+        /!s3-storage .*/,
+        "!remote-storage {url: 'http://cas:50051', instance-name: ''}",
+      ),
+    );
+
     for (const [args, wanted] of [
       [[file], /--high-watermark is missing/],
       [[file, '--high', '1G', '--low', '2G'], /--low-watermark is above --high-watermark/],
@@ -175,6 +183,7 @@ instances:
       [[file, '--high', '1G', '--only-if-unused-for', '3Y'], /"3Y" is no time: .*12H/],
       [[file, '--high', '1G', '--refill'], /--refill/],
       [[plain, '--high', '1G'], /has no !sql-index/],
+      [[remote, '--high', '1G'], /cannot be removed from here: clean up where http:\/\/cas:50051 keeps them/],
       [['nowhere.yml', '--high', '1G'], /no configuration file nowhere\.yml/],
     ] as const) {
       const { code, stderr, stdout } = await cleanup(...args);
