@@ -12,8 +12,8 @@ const nobody = 65_534;
 const isRoot = process.getuid?.() === 0;
 const identity = isRoot ? { uid: nobody, gid: nobody } : {};
 
-/** Tests need no durability, but for those that say so. */
-const quick = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
+/** Nothing waits for the disk: what was committed survives the end of the server, but not that of the machine. */
+const quick = ['fsync=off', 'full_page_writes=off'];
 
 /** Says on stderr that it is there. */
 const ready = 'ready to accept connections';
