@@ -3,6 +3,9 @@ import { universe } from './blob-steps.js';
 /** How long a blob stays after findMissing has reported it as present (D4). */
 const promiseMs = 30 * 60_000;
 
+/** So much of its room a store can use at least: some of it is taken by what lies between the blobs. */
+const usableShare = 0.85;
+
 /** What is known of a blob. */
 type State = 'there' | 'gone' | 'unsure';
 
@@ -33,7 +36,7 @@ export interface Promises {
   readonly maxBytes?: number;
   /** Whether what findMissing has found stays for a while (D4). */
   readonly keepsWhatWasFound: boolean;
-  /** Whether what was found is not evicted after a restart either. */
+  /** Whether it stays after a restart as well, unless that which tells of it is damaged. */
   readonly remembersWhatWasFound: boolean;
   /** Whether its blobs outlive the process. */
   readonly isDurable: boolean;
@@ -45,6 +48,7 @@ export interface Promises {
 export class BlobModel {
   isDown = false;
   readonly #promises: Promises;
+  readonly #maxBytes: number;
   readonly #known: readonly Knowledge[] = universe.map(() => ({
     state: 'gone',
     promisedUntilMs: 0,
@@ -57,10 +61,7 @@ export class BlobModel {
 
   constructor(promises: Promises) {
     this.#promises = promises;
-  }
-
-  get maxBytes(): number {
-    return this.#promises.maxBytes ?? Infinity;
+    this.#maxBytes = promises.maxBytes ?? Infinity;
   }
 
   mustBeThere(blob: number): boolean {
@@ -84,14 +85,14 @@ export class BlobModel {
       const { state, readers, maybePromisedUntilMs } = this.#known[blob]!;
       return state !== 'gone' && (readers > 0 || used.has(blob) || maybePromisedUntilMs > this.#nowMs);
     });
-    return sum(kept) + sizeBytes > this.maxBytes;
+    return sum(kept) + sizeBytes > this.#maxBytes * usableShare;
   }
 
   /** Something begins that may bring so many bytes: what may be evicted for them is no longer sure to be there. */
   settle(nowMs: number, sizeBytes = 0): void {
     this.#nowMs = nowMs;
     const possible = universe.filter((_, blob) => this.#known[blob]!.state !== 'gone');
-    if (sum(possible) + sizeBytes <= this.maxBytes * 0.9) return;
+    if (sum(possible) + sizeBytes <= this.#maxBytes * 0.9) return;
     for (const [blob, known] of this.#known.entries()) {
       if (known.state === 'there' && !this.#isPromised(blob)) known.state = 'unsure';
     }
@@ -114,7 +115,7 @@ export class BlobModel {
   restart(isDamaged: boolean): void {
     for (const known of this.#known) {
       if (!this.#promises.isDurable) known.state = 'gone';
-      if (!this.#promises.remembersWhatWasFound) known.promisedUntilMs = 0;
+      if (!this.#promises.remembersWhatWasFound || isDamaged) known.promisedUntilMs = 0;
       if (!isDamaged) continue;
       known.isDoubtful = true;
       // What tells of a deletion may be damaged, too.

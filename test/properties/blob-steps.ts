@@ -5,7 +5,7 @@ import { patternedBytes } from '../blobstore/contract/blob-store.js';
 /** The blobs that are written, read and forgotten: some around the borders between ways of keeping them. */
 export const universe = [1, 100, 3_000, 20_000, 65_536, 65_537, 150_000]
   .flatMap((sizeBytes) => [sizeBytes, sizeBytes])
-  .concat(2_500_000)
+  .concat(1_500_000, 1_500_000)
   .map((sizeBytes, index) => {
     const data = patternedBytes(sizeBytes);
     data[0] = index;
@@ -45,7 +45,7 @@ export type Step =
 
 const blob = fc.nat(universe.length - 1);
 /** Small ones only, as in a batch. */
-const blobs = fc.uniqueArray(fc.nat(universe.length - 2), { minLength: 1, maxLength: 8 });
+const blobs = fc.uniqueArray(fc.nat(universe.length - 3), { minLength: 1, maxLength: 8 });
 const fraction = fc.nat(100).map((percent) => percent / 100);
 
 /** A record that is printed without its prototype. */

@@ -17,7 +17,7 @@ import { step } from './blob-steps.js';
 import { type Arrangement, BlobWorld, type OpenedStore } from './blob-world.js';
 
 const gibibyte = 1024 ** 3;
-const durable = { isDurable: true, keepsWhatWasFound: true, remembersWhatWasFound: false, heals: false } as const;
+const durable = { isDurable: true, keepsWhatWasFound: true, remembersWhatWasFound: true, heals: false } as const;
 
 /** Opens disk stores below `folder`, each verified, and makes a store of them. */
 async function onDisks(

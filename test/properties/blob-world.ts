@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { collectBytes } from '../../src/common/async-iteration.js';
 import { Code } from '../../src/common/code.js';
 import { StatusError } from '../../src/common/status-error.js';
@@ -18,7 +19,7 @@ import {
   universe,
 } from './blob-steps.js';
 import { HeldRead } from './held-read.js';
-import { spoil } from './spoil.js';
+import { bytesBelow, spoil } from './spoil.js';
 
 /** A store that is open, and what can be done to it besides. */
 export interface OpenedStore extends AsyncDisposable {
@@ -305,6 +306,7 @@ export class BlobWorld implements AsyncDisposable {
   async #restart(damage: readonly Damage[]): Promise<void> {
     await this.#release();
     await this.#opened[Symbol.asyncDispose]();
+    await this.#checkBudget();
     let isDamaged = false;
     for (const each of damage)
       isDamaged = (await spoil(this.#folder, this.#arrangement.fragile ?? [], each)) || isDamaged;
@@ -312,6 +314,13 @@ export class BlobWorld implements AsyncDisposable {
     this.#model.isDown = false;
     this.#model.restart(isDamaged);
     this.#model.settle(this.#clock.now());
+  }
+
+  async #checkBudget(): Promise<void> {
+    const { maxBytes = Infinity, fragile = [] } = this.#arrangement;
+    let usedBytes = 0;
+    for (const part of fragile) usedBytes += await bytesBelow(join(this.#folder, part));
+    assert.ok(usedBytes <= maxBytes, `There are ${usedBytes} bytes on the disk, ${maxBytes} are allowed`);
   }
 
   /** The second copy of what is being deleted, or turns out to be damaged, may not come about: a client tries again. */

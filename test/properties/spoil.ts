@@ -1,5 +1,5 @@
 import { open, readdir, rm, stat, truncate } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Damage } from './blob-steps.js';
 
 /** What says of a folder whose it is: without these a store rightly refuses to open. */
@@ -18,11 +18,18 @@ export async function spoil(folder: string, fragile: readonly string[], damage: 
 }
 
 /** The files of a store, without those that say whose it is and those that were put aside. */
-export async function filesBelow(folder: string): Promise<string[]> {
+async function filesBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.isFile() && !kept.has(entry.name) && !entry.parentPath.includes('quarantine'))
     .map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** How many bytes a store takes, without what it knows of its blobs. */
+export async function bytesBelow(folder: string): Promise<number> {
+  let sum = 0;
+  for (const path of await filesBelow(folder)) if (basename(path) !== 'uses') sum += (await stat(path)).size;
+  return sum;
 }
 
 async function flip(path: string, place: number): Promise<void> {

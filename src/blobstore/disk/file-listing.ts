@@ -69,7 +69,7 @@ export class FileListing implements AsyncDisposable {
     const { changes, files, index } = this.#deps;
     if (this.#isComplete) return false;
     return changes.exclusive(digest.key, async () => {
-      if ((await files.sizeOf(digest.key)) !== digest.sizeBytes) return false;
+      if (!this.#isWhole(digest, await files.sizeOf(digest.key))) return false;
       index.addListedFile(digest);
       return true;
     });
@@ -83,7 +83,7 @@ export class FileListing implements AsyncDisposable {
       `${Buffer.from(text.subarray(start, start + fn.hexLength)).toString('latin1')}-${sizeBytes}`,
     );
     // A blob that is being changed counts as absent.
-    if (!digest || changes.isBusy(digest.key) || files.sizeNow(digest.key) !== sizeBytes) return false;
+    if (!digest || changes.isBusy(digest.key) || !this.#isWhole(digest, files.sizeNow(digest.key))) return false;
     index.addListedFile(digest);
     return true;
   }
@@ -96,6 +96,12 @@ export class FileListing implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop();
     await this.#run;
+  }
+
+  /** What was reported as missing since its file is cut off must not be taken for present when its name is read (CAS-4). */
+  #isWhole({ key, sizeBytes }: Digest, foundBytes: number | undefined): boolean {
+    if (foundBytes !== undefined && foundBytes !== sizeBytes) this.noteRemoval(key);
+    return foundBytes === sizeBytes;
   }
 
   async #retry(): Promise<void> {

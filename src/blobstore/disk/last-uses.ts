@@ -90,10 +90,9 @@ export class LastUses implements AsyncDisposable {
     this.#run = this.#saveAgainAndAgain();
   }
 
-  /** Writes the file for the last time. */
+  /** Writes the file for the last time, also when the process stops before {@link restore} has run. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    if (!this.#run) return;
     await this.#run;
     await this.#save();
   }
@@ -145,7 +144,8 @@ export class LastUses implements AsyncDisposable {
 
   async #write(file: FileHandle): Promise<void> {
     const { index } = this.#deps;
-    const header = [magic, version, ...wordsOf(index.lastUse), ...wordsOf(index.fileBytes), 0, 0];
+    const fileBytes = Math.max(index.fileBytes, this.fileBytes ?? 0);
+    const header = [magic, version, ...wordsOf(index.lastUse), ...wordsOf(fileBytes), 0, 0];
     await file.write(Buffer.from(Int32Array.from(header).buffer));
     const breather = new Breather();
     for (const { slots } of index.tables) {
@@ -164,6 +164,8 @@ export class LastUses implements AsyncDisposable {
         await breather.breathe();
       }
     }
+    // What is not in the index yet. Of two entries for a blob, the first tells its last use, and the longer promise counts.
+    if (this.#saved) await file.write(Buffer.from(this.#saved.buffer, headerWords * 4));
   }
 }
 

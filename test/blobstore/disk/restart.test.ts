@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readBlob } from '../../../src/blobstore/read-blob.js';
 import { Digest } from '../../../src/digest/digest.js';
@@ -9,7 +9,7 @@ import { FakeClock } from '../../helpers/fake-clock.js';
 import { RecordingLogger } from '../../helpers/recording-logger.js';
 import { until } from '../../helpers/until.js';
 import { patternedBytes } from '../contract/blob-store.js';
-import { DiskSite } from './disk-site.js';
+import { DiskSite, unlock } from './disk-site.js';
 
 describe('A DiskBlobStore that is opened again', () => {
   let site: DiskSite;
@@ -147,6 +147,37 @@ describe('A DiskBlobStore that is opened again', () => {
       logger.lines.map(({ message }) => message),
       ['The last uses of blobs are lost'],
     );
+  });
+
+  it('keeps what it promised before it was closed, however soon it was (D4)', async () => {
+    const maxBytes = 1_000_000;
+    await site.reopen({ maxBytes });
+    const digests = await put(Array.from('abcdefghi'), 100_000);
+    for (const digest of digests.slice(1)) await readBlob(site.store, digest);
+
+    await site.reopen({ maxBytes });
+    // Before the names of the files are read.
+    assert.deepEqual(await site.store.findMissing([digests[0]!]), []);
+    await site.reopen({ maxBytes });
+    await put(['j', 'k'], 100_000);
+
+    await until(async () => (await site.store.stats()).blobs! <= 9);
+    assert.ok((await listed(site)).includes(String(digests[0])));
+  });
+
+  it('takes a blob anew whose file is cut off, and that it has reported as missing (CAS-4)', async () => {
+    const data = Buffer.alloc(100_000, 'a');
+    const digest = await site.put(data);
+    await site.reopen({}, async () => {
+      await unlock(site.fileOf(digest));
+      await truncate(site.fileOf(digest), 10);
+    });
+
+    assert.deepEqual(await site.store.findMissing([digest]), [digest]);
+    await listed(site);
+    await site.put(data);
+
+    assert.ok(data.equals(await readBlob(site.store, digest)));
   });
 
   it('knows the uses of a minute ago when it was killed', async () => {
