@@ -4,10 +4,10 @@ import { StatusError } from '../common/status-error.js';
 import type { Blob, WriteOutcome } from '../blobstore/blob-store.js';
 import type { reapi } from '../proto/index.js';
 import { statusErrorOfMessage } from '../proto/status.js';
+import { batchUpdateBlobsEncoded, encodeBatchUpdate } from './batch-update-request.js';
 import { packBatches, runBatch, wireKeyOf, type EntryOutcome } from './batch.js';
 import { writeByStream } from './byte-stream-writer.js';
 import { entryOverheadBytes, type CasLimitsSource } from './cas-limits.js';
-import { methods } from './method.js';
 import { functionValueOf, retryOptionsOf, type RemoteInstance } from './remote-instance.js';
 import { SeekableContent } from './seekable-content.js';
 
@@ -75,12 +75,8 @@ export class BatchWriter {
 
   async #call(blobs: readonly Blob[], signal?: AbortSignal): Promise<readonly EntryOutcome<true>[]> {
     const { channel, instanceName } = this.#remote;
-    const request = {
-      instanceName,
-      requests: blobs.map(({ digest, data }) => ({ digest: digest.toProto(), data })),
-      digestFunction: functionValueOf(blobs[0]?.digest),
-    };
-    const { responses } = await channel.unary(methods.batchUpdateBlobs, request, {}, signal);
+    const request = encodeBatchUpdate(instanceName, blobs, functionValueOf(blobs[0]?.digest));
+    const { responses } = await channel.unary(batchUpdateBlobsEncoded, request, {}, signal);
     const byKey = new Map(responses.map((response) => [wireKeyOf(response.digest ?? {}), response]));
     return blobs.map((blob) => outcomeOf(blob, byKey.get(wireKeyOf(blob.digest))));
   }
