@@ -108,7 +108,11 @@ export class PackFolder implements AsyncDisposable {
 
   /** All segments, the oldest first. */
   segments(): readonly PackSegmentInfo[] {
-    return [...this.#segments.values()].map(({ number, fileBytes, isSealed }) => ({ number, fileBytes, isSealed }));
+    return [...this.#segments.values()].map(({ number, fileBytes, isSealed }) => ({
+      number,
+      fileBytes,
+      isSealed: isSealed && !this.#writer.hasUntold(number),
+    }));
   }
 
   /**

@@ -18,7 +18,10 @@ export interface PackSegmentInfo {
   readonly number: number;
   /** What its records take on the disk, those of forgotten blobs among them. Its hint takes some 50 bytes a record more. */
   readonly fileBytes: number;
-  /** Whether nothing is added to it any more. */
+  /**
+   * Whether nothing is added to it any more, and whoever appended to it has been given the places, and a turn of the event
+   * loop to enter them into an index: what no index knows then is of no use to anybody.
+   */
   readonly isSealed: boolean;
 }
 

@@ -33,7 +33,7 @@ export interface AppendOptions {
 interface Unit extends Required<AppendOptions> {
   readonly records: readonly NewRecord[];
   readonly sizeBytes: number;
-  readonly settle: (places: readonly PackPlace[]) => void;
+  readonly settle: (offsets: readonly number[], segment: number) => void;
   readonly fail: (reason: unknown) => void;
 }
 
@@ -47,6 +47,8 @@ const maxSegmentRecords = 256 * 1024;
 export class PackWriter {
   readonly #options: PackWriterOptions;
   readonly #waiting: Unit[] = [];
+  /** How many units are in a segment that those who wait for them have not been told of. */
+  readonly #untold = new Map<number, number>();
   #nextNumber: number;
   #adoptable: PackSegment | undefined;
   #growing: GrowingSegment | undefined;
@@ -63,12 +65,27 @@ export class PackWriter {
   async append(records: readonly NewRecord[], options: AppendOptions): Promise<readonly PackPlace[]> {
     if (this.#isClosed) throw new StatusError(Code.Unavailable, `Folder ${this.#options.path} has been closed`);
     const parts = cut(records, this.#maxUnitBytes);
+    const written: number[] = [];
+    const onWritten = (segment: number): void => {
+      written.push(segment);
+      this.#untold.set(segment, (this.#untold.get(segment) ?? 0) + 1);
+    };
     // Settled, all of them: the caller's bytes are needed for as long as one is being written.
-    const outcomes = await Promise.allSettled(parts.map((part) => this.#enqueue(part, options)));
+    const outcomes = await Promise.allSettled(parts.map((part) => this.#enqueue(part, options, onWritten)));
+    // When the caller has had its turn.
+    setImmediate(() => this.#tell(written));
     return outcomes.flatMap((outcome) => {
       if (outcome.status === 'rejected') throw outcome.reason;
       return outcome.value;
     });
+  }
+
+  /**
+   * Whether there are records in a segment whose places the caller has not been given, or has been in this very turn of the event
+   * loop. A call that goes over several segments gets its places only in the end.
+   */
+  hasUntold(segment: number): boolean {
+    return this.#untold.has(segment);
   }
 
   /** Ends what is under way, and takes no more. Rejects if what was not flushed yet cannot be. */
@@ -87,8 +104,24 @@ export class PackWriter {
     return Math.min(maxGroupBytes, this.#options.maxSegmentBytes);
   }
 
-  #enqueue(records: readonly NewRecord[], { isDurable, minSegment = 0 }: AppendOptions): Promise<readonly PackPlace[]> {
-    return new Promise((settle, fail) => {
+  #tell(segments: readonly number[]): void {
+    for (const segment of segments) {
+      const left = (this.#untold.get(segment) ?? 1) - 1;
+      if (left > 0) this.#untold.set(segment, left);
+      else this.#untold.delete(segment);
+    }
+  }
+
+  #enqueue(
+    records: readonly NewRecord[],
+    { isDurable, minSegment = 0 }: AppendOptions,
+    onWritten: (segment: number) => void,
+  ): Promise<readonly PackPlace[]> {
+    return new Promise((resolve, fail) => {
+      const settle = (offsets: readonly number[], segment: number): void => {
+        onWritten(segment);
+        resolve(offsets.map((offset) => ({ segment, offset })));
+      };
       const sizeBytes = records.reduce((sum, record) => sum + recordBytes(record), 0);
       this.#waiting.push({ records, sizeBytes, isDurable, minSegment, settle, fail });
       this.#running ??= this.#drain();
@@ -118,7 +151,7 @@ export class PackWriter {
       const { offsets, segment } = await this.#append(group);
       let start = 0;
       for (const { records, settle } of group) {
-        settle(offsets.slice(start, start + records.length).map((offset) => ({ segment, offset })));
+        settle(offsets.slice(start, start + records.length), segment);
         start += records.length;
       }
     } catch (reason) {

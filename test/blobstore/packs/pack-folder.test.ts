@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { cp, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { Code } from '../../../src/common/code.js';
 import { PackFolder, maxPackedBlobBytes } from '../../../src/blobstore/packs/pack-folder.js';
 import type { PackPlace } from '../../../src/blobstore/packs/pack-place.js';
@@ -118,6 +119,7 @@ describe('PackFolder', () => {
     await using folder = await PackFolder.open({ path, maxSegmentBytes: 1024 });
     for (const blob of someBlobs(20)) await folder.append([blob]);
     await folder.append(someBlobs(20));
+    await turn();
 
     const segments = folder.segments();
 
@@ -131,6 +133,33 @@ describe('PackFolder', () => {
       segments.map(({ isSealed }) => isSealed),
       segments.map((_, index) => index < segments.length - 1),
     );
+  });
+
+  it('does not call a segment sealed whose records an append under way has not been told of', async () => {
+    await using folder = await PackFolder.open({ path, maxSegmentBytes: 1024 });
+    const sealed = (): number[] => folder.segments().flatMap((each) => (each.isSealed ? [each.number] : []));
+    await folder.append(someBlobs(20));
+    await turn();
+    assert.deepEqual(sealed(), [1, 2, 3]);
+    let most = 0;
+
+    const append = folder.append(someBlobs(50));
+    const looking = new AbortController();
+    const looks = (async () => {
+      while (!looking.signal.aborted) {
+        most = Math.max(most, folder.segments().length);
+        assert.ok(sealed().every((number) => number <= 4));
+        await turn();
+      }
+    })();
+    await append;
+    looking.abort();
+    assert.deepEqual(sealed(), [1, 2, 3, 4]);
+    await looks;
+    await turn();
+
+    assert.ok(most > 5);
+    assert.equal(sealed().length, folder.segments().length - 1);
   });
 
   it('gives a blob that is larger than a segment one of its own', async () => {
