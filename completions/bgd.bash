@@ -30,6 +30,7 @@ operation:status --json --remote --auth-token --client-key --client-cert --serve
 operation:wait --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 server:cleanup --json --log-level --verbose --data-dir --high-watermark --low-watermark --batch-size --only-if-unused-for --dry-run --sleep-interval --refill
 server:fsck --json --log-level --verbose --data-dir --action-cache --repair
+server:import --json --log-level --verbose --data-dir --from --into
 server:start --log-level --verbose --listen --data-dir --instance
 "
 

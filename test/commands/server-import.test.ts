@@ -48,10 +48,12 @@ describe('bgd server import', () => {
   it('says when a storage is too small for all', async () => {
     const config = await site.write(
       'small.yml',
-      `server: [!channel {port: 0}]\ninstances: [{name: '', services: [!cas {storage: !disk-storage {path: ${site.path('small')}, size: 350K}}]}]\n`,
+      `server: [!channel {port: 0}]\ninstances: [{name: '', services: [!cas {storage: !disk-storage {path: ${site.path('small')}, size: 1M}}]}]\n`,
     );
-    const larger = Buffer.alloc(310_000, 'larger');
-    await put(Digest.of(larger), larger);
+    for (let number = 0; number < 15; number += 1) {
+      const data = Buffer.alloc(100_000, `blob ${number}`);
+      await put(Digest.of(data), data);
+    }
 
     const { code, stderr } = await run(config);
 
@@ -65,7 +67,7 @@ describe('bgd server import', () => {
     const { code, stderr } = await run();
     await store[Symbol.asyncDispose]();
 
-    assert.equal(code, 1);
+    assert.equal(code, 2);
     assert.match(stderr, /in use by process \d+: stop it/);
   });
 
@@ -80,7 +82,7 @@ describe('bgd server import', () => {
     const unclear = await run(config);
     const clear = await run('--into', two, config);
 
-    assert.equal(unclear.code, 1);
+    assert.equal(unclear.code, 2);
     assert.match(unclear.stderr, /one, .*two: say by --into which one of them is meant/);
     assert.deepEqual([clear.code, clear.stderr], [0, '']);
   });
