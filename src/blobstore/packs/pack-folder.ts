@@ -185,7 +185,8 @@ export class PackFolder implements AsyncDisposable {
   /**
    * Removes a segment from the disk, durably; what it still owes the caller has appended anew before. Reads under way
    * end well, later ones find nothing. A segment that {@link segments} does not call sealed may hold records of appends under
-   * way, which would go with it; if it is the newest, another one takes its place. Numbers are never used twice. Tombstones in it that are needed (the segment of their blob is still there) are kept.
+   * way, which would go with it; if it is the newest, another one takes its place. Numbers are never used twice.
+   * Tombstones in it that are needed (the segment of their blob is still there) are kept.
    */
   async drop(number: number): Promise<void> {
     const segment = this.#segments.get(number);
