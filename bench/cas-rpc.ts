@@ -218,8 +218,8 @@ async function prepareFindMissing(load: Http2Load, raw: Http2Load, count: number
 }
 
 async function benchCalls(server: BenchServer, raw: BenchServer): Promise<void> {
-  await using load = await Http2Load.connect(server.port, 2);
-  await using rawLoad = await Http2Load.connect(raw.port, 2);
+  await using load = await Http2Load.connect(server.port, { connections: 2 });
+  await using rawLoad = await Http2Load.connect(raw.port, { connections: 2 });
   const ours = { server, load };
   const limit = { server: raw, load: rawLoad };
   const empty = framed(new Uint8Array());
@@ -290,7 +290,7 @@ async function benchLargeStore(storage: string): Promise<void> {
       storage: storage.replace('STORE', `store-${count}`),
     });
     opened.use(server.process);
-    const load = opened.use(await Http2Load.connect(server.port, 2));
+    const load = opened.use(await Http2Load.connect(server.port, { connections: 2 }));
     let asked: BenchBlob[] = [];
     for (let stored = 0; stored < count; stored += 20_000) {
       const blobs = newBlobs(Math.min(20_000, count - stored), 24);

@@ -11,14 +11,17 @@ export class Http2Load implements AsyncDisposable {
     this.#sessions = sessions;
   }
 
-  static async connect(port: number, connections = 1): Promise<Http2Load> {
-    const sessions = Array.from({ length: connections }, () =>
-      connect(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: windowBytes } }),
-    );
+  /** With `isNarrow` windows are as wide as HTTP/2 has them by itself. */
+  static async connect(
+    port: number,
+    { connections = 1, isNarrow = false }: { readonly connections?: number; readonly isNarrow?: boolean } = {},
+  ): Promise<Http2Load> {
+    const settings = isNarrow ? {} : { initialWindowSize: windowBytes };
+    const sessions = Array.from({ length: connections }, () => connect(`http://127.0.0.1:${port}`, { settings }));
     await Promise.all(
       sessions.map(async (session) => {
         await once(session, 'connect');
-        session.setLocalWindowSize(windowBytes);
+        if (!isNarrow) session.setLocalWindowSize(windowBytes);
       }),
     );
     return new Http2Load(sessions);

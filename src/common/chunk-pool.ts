@@ -25,7 +25,7 @@ export interface ChunkPoolOptions {
 const maxChunkBytes = 1024 * 1024;
 
 /** What can always be had, however much is held. */
-export const minChunkBytes = 16 * 1024;
+export const minChunkBytes = 32 * 1024;
 
 /** What is free is not given away at once. */
 const shareOfFree = 1 / 8;

@@ -25,7 +25,7 @@ export const maxBatchBytesWaiting = 512 * mebibyte;
 /** What a message of a ByteStream read may carry (BS-6). */
 export const maxReadChunkBytes = mebibyte;
 
-/** What all readers of ByteStream may hold together; beyond it, 16 KiB for each message that they do not take (U4). */
+/** What all readers of ByteStream may hold together; beyond it, 32 KiB for each message that they do not take (U4). */
 export const maxReadBytesInFlight = 256 * mebibyte;
 
 /** What is kept of memory that readers have given back. */

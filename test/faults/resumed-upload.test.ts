@@ -1,73 +1,20 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import type { ClientHttp2Stream } from 'node:http2';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Digest } from '../../src/digest/digest.js';
 import { readResourceName, writeResourceName } from '../../src/digest/resource-name.js';
 import { bytestream } from '../../src/proto/index.js';
 import { patternedBytes } from '../blobstore/contract/blob-store.js';
 import { BgdSite } from '../helpers/bgd-site.js';
-
-/** A client with nothing between it and the connection. */
-class Line implements Disposable {
-  readonly #session: ClientHttp2Session;
-
-  constructor(url: string) {
-    this.#session = connect(url.replace('grpc:', 'http:'));
-    this.#session.on('error', () => undefined);
-  }
-
-  open(method: string): ClientHttp2Stream {
-    const stream = this.#session.request({
-      ':method': 'POST',
-      ':path': `/google.bytestream.ByteStream/${method}`,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-    });
-    stream.on('error', () => undefined);
-    return stream;
-  }
-
-  /** Sends one message and resolves with the bytes of all that come back, without their frames. */
-  async call(method: string, request: Uint8Array): Promise<Buffer> {
-    const stream = this.open(method);
-    stream.end(framed(request));
-    return Buffer.concat(await messagesOf(stream));
-  }
-
-  [Symbol.dispose](): void {
-    this.#session.destroy();
-  }
-}
-
-function framed(message: Uint8Array): Buffer {
-  const header = Buffer.alloc(5);
-  header.writeUInt32BE(message.length, 1);
-  return Buffer.concat([header, message]);
-}
-
-async function messagesOf(stream: ClientHttp2Stream): Promise<Buffer[]> {
-  const trailers = new Promise<Record<string, unknown>>((resolve) => {
-    stream.once('trailers', resolve);
-    stream.once('response', (headers) => 'grpc-status' in headers && resolve(headers));
-  });
-  const parts: Buffer[] = [];
-  for await (const part of stream as AsyncIterable<Buffer>) parts.push(part);
-  const { 'grpc-status': status, 'grpc-message': message } = await trailers;
-  assert.equal(status, '0', decodeURIComponent(String(message)));
-  const bytes = Buffer.concat(parts);
-  const messages: Buffer[] = [];
-  for (let at = 0; at < bytes.length; at += 5 + bytes.readUInt32BE(at + 1)) {
-    messages.push(bytes.subarray(at + 5, at + 5 + bytes.readUInt32BE(at + 1)));
-  }
-  return messages;
-}
+import { GrpcLine, framed, messagesOf } from '../helpers/grpc-line.js';
 
 describe('An upload whose connection is lost', () => {
   const data = patternedBytes(8 * 1024 * 1024 + 5);
   const digest = Digest.of(data);
   const resourceName = writeResourceName('', 'b2a7c0de-0000-4000-8000-000000000000', digest);
   const partBytes = 256 * 1024;
+  const service = '/google.bytestream.ByteStream';
   let site: BgdSite;
 
   beforeEach(async () => {
@@ -91,14 +38,14 @@ instances:
     return site.serve([config]);
   };
 
-  const committed = async (line: Line): Promise<bytestream.QueryWriteStatusResponse> => {
+  const committed = async (line: GrpcLine): Promise<bytestream.QueryWriteStatusResponse> => {
     const request = bytestream.QueryWriteStatusRequest.encode({ resourceName }).finish();
-    return bytestream.QueryWriteStatusResponse.decode(await line.call('QueryWriteStatus', request));
+    return bytestream.QueryWriteStatusResponse.decode((await line.call(`${service}/QueryWriteStatus`, request))[0]!);
   };
 
   /** Begins at `offset`, and resolves once the server has all up to `end`. */
-  const send = async (line: Line, offset: number, end: number): Promise<ClientHttp2Stream> => {
-    const stream = line.open('Write');
+  const send = async (line: GrpcLine, offset: number, end: number): Promise<ClientHttp2Stream> => {
+    const stream = line.open(`${service}/Write`);
     for (let writeOffset = offset; writeOffset < end; writeOffset += partBytes) {
       const part = data.subarray(writeOffset, Math.min(end, writeOffset + partBytes));
       const finishWrite = writeOffset + part.length === data.length;
@@ -113,17 +60,17 @@ instances:
   it('goes on over another one (BS-14, BS-15)', async () => {
     const server = await start();
     const middle = 5 * 1024 * 1024;
-    const first = new Line(server.url);
+    const first = await GrpcLine.connect(server.url);
     await send(first, 0, middle);
     first[Symbol.dispose]();
 
-    using second = new Line(server.url);
+    using second = await GrpcLine.connect(server.url);
     assert.equal((await committed(second)).committedSize, middle);
     const stream = await send(second, middle, data.length);
     stream.end();
 
     assert.equal(bytestream.WriteResponse.decode((await messagesOf(stream))[0]!).committedSize, data.length);
-    const read = second.open('Read');
+    const read = second.open(`${service}/Read`);
     read.end(framed(bytestream.ReadRequest.encode({ resourceName: readResourceName('', digest) }).finish()));
     const chunks = (await messagesOf(read)).map((message) => bytestream.ReadResponse.decode(message).data);
     assert.ok(data.equals(Buffer.concat(chunks)));
@@ -133,14 +80,14 @@ instances:
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     it(`leaves nothing to a server that is started again after ${signal} (D3)`, async () => {
       const server = await start();
-      const line = new Line(server.url);
+      const line = await GrpcLine.connect(server.url);
       await send(line, 0, 5 * 1024 * 1024);
       line[Symbol.dispose]();
       server.process.kill(signal);
       await server.process.ended;
 
       const again = await start();
-      using other = new Line(again.url);
+      using other = await GrpcLine.connect(again.url);
 
       assert.equal((await committed(other)).committedSize, 0);
       assert.deepEqual(await readdir(site.path('data', 'cas', 'tmp')), []);
