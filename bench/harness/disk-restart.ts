@@ -1,7 +1,7 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DiskBlobStore } from '../../src/blobstore/backends/disk-blob-store.js';
 import { SHA256 } from '../../src/digest/digest-function.js';
+import { BurstMeter } from './burst-meter.js';
 import { digestOf, noLimit, packedBytes, packedOf } from './disk-folder.js';
 import { median } from './report.js';
 
@@ -11,7 +11,7 @@ import { median } from './report.js';
 export interface Restart {
   readonly openMs: number;
   readonly completeMs: number;
-  /** Longest time that the event loop was kept while the index was made. */
+  /** Longest computation without a return to the event loop. */
   readonly blockedMs: number;
   readonly indexBytes: number;
   /** By how much all memory of JavaScript grew. */
@@ -28,22 +28,21 @@ async function restart(path: string, count: number): Promise<Restart> {
     return heapUsed + arrayBuffers;
   };
   const before = memory();
-  const delays = monitorEventLoopDelay({ resolution: 1 });
-  delays.enable();
+  const meter = new BurstMeter();
   const start = performance.now();
   const store = await DiskBlobStore.open({ path, maxBytes: noLimit });
   const openMs = performance.now() - start;
   while (store.count < count) await delay(1);
   const completeMs = performance.now() - start;
-  delays.disable();
   // The file of uses is read, too, before the first is named.
   await store.list()[Symbol.asyncIterator]().next();
+  meter[Symbol.dispose]();
   const grownBytes = memory() - before;
   const { figures } = await store.stats();
   const lookUps = await lookUp(store, count);
   await store[Symbol.asyncDispose]();
   const indexBytes = figures?.['indexMemoryBytes'] ?? 0;
-  return { openMs, completeMs, blockedMs: delays.max / 1e6, indexBytes, grownBytes, ...lookUps };
+  return { openMs, completeMs, blockedMs: meter.longestMs, indexBytes, grownBytes, ...lookUps };
 }
 
 async function lookUp(store: DiskBlobStore, count: number): Promise<{ presenceMs: number; findMissingMs: number }> {
