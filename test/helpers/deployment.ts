@@ -139,7 +139,8 @@ export class Deployment implements AsyncDisposable {
     if (variable.startsWith('BGD_S3_')) return this.#startS3();
     if (variable.startsWith('BGD_REDIS_')) return this.#startRedis();
     if (variable === 'BGD_DATABASE') return this.#createDatabase();
-    if (/^BGD_\w+_URL$/.test(variable)) return { [variable]: await this.#startStorage(variable) };
+    if (/^BGD_(STORAGE|FIRST|SECOND|SHARD_[AB])_URL$/.test(variable))
+      return { [variable]: await this.#startStorage(variable) };
     throw new Error(`Nothing is known that could stand for ${variable} of the example: start it here`);
   }
 
