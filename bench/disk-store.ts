@@ -55,9 +55,9 @@ function newBlobs(count: number): SmallBlob[] {
   });
 }
 
-function restart(path: string, count: number): Restart {
+function restart(path: string, count: number, ...metered: string[]): Restart {
   const script = fileURLToPath(new URL('harness/disk-restart.ts', import.meta.url));
-  const argv = ['--expose-gc', '--import', 'tsx', script, path, String(count)];
+  const argv = ['--expose-gc', '--import', 'tsx', script, path, String(count), ...metered];
   const { stdout } = spawnSync(process.execPath, argv, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   return JSON.parse(stdout) as Restart;
 }
@@ -66,7 +66,8 @@ async function reportRestart(): Promise<void> {
   await fill(join(folder, 'many'), blobCount);
   await fill(join(folder, 'few'), 1000);
   const few = restart(join(folder, 'few'), 1000);
-  restart(join(folder, 'many'), blobCount); // Writes the file of uses.
+  // The first one writes the file of uses.
+  const { burstMs } = restart(join(folder, 'many'), blobCount, 'metered');
   const many = restart(join(folder, 'many'), blobCount);
   const atMost = (name: string, figure: number, limit: number, unit: string): void => {
     const text = (value: number): string => `${value.toFixed(value < 10 ? 2 : 0)} ${unit}`;
@@ -74,7 +75,7 @@ async function reportRestart(): Promise<void> {
   };
   atMost(`restart with ${blobCount} blobs: serving`, many.openMs, 2_000, 'ms');
   atMost('restart: index complete', many.completeMs, 30_000, 'ms');
-  atMost('restart: longest burst on the event loop', many.blockedMs, 50, 'ms');
+  atMost('restart: longest burst on the event loop', burstMs, 50, 'ms');
   atMost('memory of the index, a blob', many.indexBytes / blobCount, 150, 'bytes');
   atMost('all memory that grew at the start, a blob', many.grownBytes / blobCount, 150, 'bytes');
   atMost(`look-up of 1,000 of ${blobCount}: 2 x those of 1,000`, many.presenceMs, 2 * few.presenceMs, 'ms');
