@@ -63,4 +63,34 @@ describe('KeyedMutex', () => {
     await turn();
     assert.equal(isStarted, false);
   });
+
+  it('gives up at once when the signal has aborted before, and lets those behind go on', async () => {
+    const mutex = new KeyedMutex();
+    let finish: () => void = () => undefined;
+    const first = mutex.exclusive('key', () => new Promise<void>((resolve) => (finish = resolve)));
+    const second = mutex.exclusive('key', () => Promise.resolve('second'), AbortSignal.abort());
+    const third = mutex.exclusive('key', () => Promise.resolve('third'), new AbortController().signal);
+
+    await assert.rejects(second);
+    finish();
+    await first;
+
+    assert.equal(await third, 'third');
+    assert.ok(!mutex.isBusy('key'));
+  });
+
+  it('takes thousands of one key, in the order in which they came', async () => {
+    const mutex = new KeyedMutex();
+    const order: number[] = [];
+    const numbers = Array.from({ length: 5_000 }, (_, index) => index);
+
+    // Were all of them woken each time, this would take minutes.
+    const task = async (number: number): Promise<void> => {
+      await turn();
+      order.push(number);
+    };
+    await Promise.all(numbers.map((each) => mutex.exclusive('key', () => task(each), new AbortController().signal)));
+
+    assert.deepEqual(order, numbers);
+  });
 });
