@@ -17,9 +17,12 @@ export interface WriteResource extends ReadResource {
   readonly uuid: string;
 }
 
+/** Names are kept as long as their uploads. What may stand behind the size is a path, at the most. */
+const maxNameLength = 8 * 1024;
+
 /** Parses `[instance/]blobs/[fn/]hash/size` and its compressed form (BS-1 to BS-3). Throws INVALID_ARGUMENT. */
 export function parseReadResource(name: string): ReadResource {
-  const segments = name.split('/');
+  const segments = segmentsOf(name);
   const start = segments.findIndex((segment) => segment === 'blobs' || segment === 'compressed-blobs');
   if (start < 0) throw malformed(name, '[INSTANCE/]blobs/HASH/SIZE');
   const instanceName = instanceNameOf(name, segments.slice(0, start));
@@ -30,7 +33,7 @@ export function parseReadResource(name: string): ReadResource {
 
 /** Parses `[instance/]uploads/uuid/blobs/[fn/]hash/size[/…]` and its compressed form. Throws INVALID_ARGUMENT. */
 export function parseWriteResource(name: string): WriteResource {
-  const segments = name.split('/');
+  const segments = segmentsOf(name);
   const start = segments.indexOf('uploads');
   const uuid = segments[start + 1];
   if (start < 0 || !uuid) throw malformed(name, '[INSTANCE/]uploads/UUID/blobs/HASH/SIZE');
@@ -58,6 +61,11 @@ export function blobPath(digest: Digest): string {
 function transferPath(digest: Digest, compressor: string | undefined): string {
   const path = blobPath(digest);
   return compressor === undefined ? path : `compressed-blobs/${compressor}/${path.slice('blobs/'.length)}`;
+}
+
+function segmentsOf(name: string): string[] {
+  if (name.length <= maxNameLength) return name.split('/');
+  throw malformed(name, `a name of at most ${maxNameLength} characters, not ${name.length},`);
 }
 
 /** No segments are the empty name; so is one empty segment, as in `/blobs/…`: moon writes the empty name so. */

@@ -100,8 +100,8 @@ export class ByteStreamService {
   ): Promise<bytestream.WriteResponse.$Properties> {
     using upload = new Upload(requests[Symbol.asyncIterator](), this.#options);
     signal.addEventListener('abort', () => upload.break(StatusError.from(signal.reason)), { once: true });
-    const first = await upload.first();
-    const resource = parseWriteResource(first.resourceName);
+    const { resourceName } = await upload.first();
+    const resource = parseWriteResource(resourceName);
     const blobs = this.#registry.writableBlobs(resource.instanceName);
     const isCompressed = await this.#isCompressed(resource);
     const { digest } = resource;

@@ -45,10 +45,12 @@ export class PartialUpload {
     this.#upload = upload;
     this.#isUploadNew = true;
     this.#wake();
-    const broken = upload.whenBroken.then((reason) => {
-      throw reason;
-    });
-    await Promise.race([this.stored, broken]);
+    // Nothing of the upload must stay with `stored`: it holds on to its call, and that to the memory of its last message.
+    const isStored = this.stored.then(() => true);
+    const isBroken = upload.whenBroken.then(() => false);
+    if (await Promise.race([isStored, isBroken])) return;
+    if (this.#upload === upload) this.#upload = undefined;
+    throw await upload.whenBroken;
   }
 
   /** Gives the upload up: the store keeps nothing of it. */
@@ -59,17 +61,21 @@ export class PartialUpload {
   }
 
   async *#content(): AsyncIterable<Uint8Array> {
-    for (;;) {
-      const upload = await this.#nextUpload();
-      try {
-        for await (const bytes of upload.content(this.#receivedBytes)) {
-          this.#receivedBytes += bytes.length;
-          yield bytes;
-        }
-        return;
-      } catch (reason) {
-        if (!upload.isBroken) throw reason;
+    // Without variables: while this waits, they would keep what they had last.
+    while (yield* this.#bytesOf(await this.#nextUpload()));
+  }
+
+  /** The bytes of one stream. Returns whether it broke. */
+  async *#bytesOf(upload: Upload): AsyncGenerator<Uint8Array, boolean> {
+    try {
+      for await (const bytes of upload.content(this.#receivedBytes)) {
+        this.#receivedBytes += bytes.length;
+        yield bytes;
       }
+      return false;
+    } catch (reason) {
+      if (!upload.isBroken) throw reason;
+      return true;
     }
   }
 

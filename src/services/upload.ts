@@ -12,6 +12,12 @@ export interface UploadOptions {
 
 type Message = bytestream.WriteRequest;
 
+const noMessages: AsyncIterator<Message> = { next: () => Promise.resolve({ done: true, value: undefined }) };
+
+/** Of a larger message the end is copied: whoever holds the last piece that came does not hold all of it. */
+const largeMessageBytes = 1024 * 1024;
+const copiedBytes = 16 * 1024;
+
 /**
  * One stream of messages that brings a blob, or a part of one. It breaks when the connection does, when the client ends it
  * too soon, and when the client stalls; that is no fault of the bytes that have come. Whoever makes it disposes of it.
@@ -19,14 +25,16 @@ type Message = bytestream.WriteRequest;
 export class Upload implements Disposable {
   /** Resolves with the reason when the stream breaks. */
   readonly whenBroken: Promise<StatusError>;
-  readonly #messages: AsyncIterator<Message>;
+  #messages: AsyncIterator<Message>;
   readonly #options: UploadOptions;
   readonly #over = new AbortController();
   #resolveBroken: (reason: StatusError) => void = () => undefined;
   #interrupt: (reason: StatusError) => void = () => undefined;
   #brokenBy: StatusError | undefined;
   #waitingSinceMs: number | undefined;
+  /** Until its bytes have been asked for. */
   #first: Message | undefined;
+  #resourceName = '';
   #receivedBytes = 0;
   #isFinished = false;
 
@@ -46,12 +54,13 @@ export class Upload implements Disposable {
     return this.#isFinished ? this.#receivedBytes : undefined;
   }
 
-  /** The first message, which names the resource and says where the bytes begin. */
+  /** The first message, which names the resource and says where the bytes begin. To be asked for before {@link content}. */
   async first(): Promise<Message> {
     if (!this.#first) {
       const next = await this.#next();
       if (next.done === true) throw invalid('The upload has no message: the first names the resource');
       this.#first = next.value;
+      this.#resourceName = next.value.resourceName;
     }
     return this.#first;
   }
@@ -62,21 +71,28 @@ export class Upload implements Disposable {
    * alone proves nothing (D3).
    */
   async *content(offset: number): AsyncIterable<Uint8Array> {
-    for (let message = await this.first(); ;) {
+    let message: Message | undefined = await this.first();
+    // A message may have megabytes, and the upload stand still for a while: none is held while the next is waited for.
+    this.#first = undefined;
+    while (message) {
       this.#check(message, offset);
       this.#receivedBytes += message.data.length;
-      if (message.data.length > 0) yield message.data;
-      const next = await this.#next();
-      if (message.finishWrite) {
-        if (next.done !== true) throw invalid('A message follows the one with finish_write');
-        this.#isFinished = true;
-        return;
-      }
-      if (next.done === true) {
-        throw this.break(invalid(`The upload ended after ${this.#receivedBytes} bytes without finish_write`));
-      }
-      message = next.value;
+      yield* piecesOf(message.data);
+      const isLast: boolean = message.finishWrite;
+      message = undefined;
+      message = await this.#behind(isLast);
     }
+    this.#isFinished = true;
+  }
+
+  /** The next message; `undefined` behind the last one, where nothing may come. */
+  async #behind(isLast: boolean): Promise<Message | undefined> {
+    const next = await this.#next();
+    if (isLast && next.done !== true) throw invalid('A message follows the one with finish_write');
+    if (!isLast && next.done === true) {
+      throw this.break(invalid(`The upload ended after ${this.#receivedBytes} bytes without finish_write`));
+    }
+    return next.done === true ? undefined : next.value;
   }
 
   /** Takes nothing more of the stream. The first reason counts, and is returned. */
@@ -91,6 +107,8 @@ export class Upload implements Disposable {
     this.#over.abort();
     // Not awaited: it may stand behind a message that never comes.
     this.#messages.return?.().catch(() => undefined);
+    // What is kept to be gone on with does not keep the call.
+    this.#messages = noMessages;
   }
 
   #next(): Promise<IteratorResult<Message>> {
@@ -121,13 +139,23 @@ export class Upload implements Disposable {
 
   /** BS-7, BS-8: one name, and offsets without gaps; of what travels, also where that is compressed. */
   #check({ resourceName, writeOffset }: Message, offset: number): void {
-    const wanted = this.#first?.resourceName ?? '';
+    const wanted = this.#resourceName;
     if (resourceName !== '' && resourceName !== wanted) {
       throw invalid(`A message names ${quoted(resourceName)}, not ${quoted(wanted)} as the first did`);
     }
     const position = offset + this.#receivedBytes;
     if (writeOffset !== position) throw wrongOffset(writeOffset, position);
   }
+}
+
+function* piecesOf(data: Uint8Array): Iterable<Uint8Array> {
+  if (data.length <= largeMessageBytes) {
+    if (data.length > 0) yield data;
+    return;
+  }
+  const end = data.length - copiedBytes;
+  yield data.subarray(0, end);
+  yield Buffer.from(data.subarray(end));
 }
 
 /** The error for a message that does not go on where its upload stands (BS-8). */

@@ -120,6 +120,12 @@ describe('Resource names', () => {
     });
   }
 
+  it('are refused when they are very long: they are kept with uploads (U4)', () => {
+    assert.equal(parseWriteResource(`uploads/u/blobs/${path}/${'a/'.repeat(4_000)}`).uuid, 'u');
+    assert.throws(() => parseWriteResource(`uploads/${'u'.repeat(10_000)}/blobs/${path}`), invalid);
+    assert.throws(() => parseReadResource(`${'i/'.repeat(5_000)}blobs/${path}`), invalid);
+  });
+
   it('may have a slash in front where the instance name is empty, as moon sends it (INST-1)', () => {
     assert.equal(parseReadResource(`/blobs/${path}`).instanceName, '');
     assert.equal(parseWriteResource(`/uploads/u/blobs/${path}`).instanceName, '');
