@@ -81,7 +81,8 @@ export class DiskBlobStore implements ListableBlobStore, MeasurableStore, AsyncD
     this.#evictor = new Evictor(parts);
     this.#budget = new DiskBudget({ ...budget, evict: (excess) => this.#evictor.evict(excess) });
     this.#writer = new DiskBlobWriter({ ...parts, budget: this.#budget });
-    this.#remover = new BlobRemover({ ...parts, quarantine: new Quarantine(join(budget.path, 'quarantine')) });
+    const quarantine = new Quarantine(join(budget.path, 'quarantine'), parts.logger);
+    this.#remover = new BlobRemover({ ...parts, quarantine });
     this.#reader = new BlobReader({ ...parts, remover: this.#remover });
     this.presence = presenceIn(parts);
     this.untouched = new UntouchedBlobs(parts);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdir, readFile, readdir, rm, truncate, unlink, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, readdir, rm, stat, truncate, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BlobNotFoundError } from '../../../src/blobstore/blob-store.js';
 import { VerifyingBlobStore } from '../../../src/blobstore/decorators/verifying-blob-store.js';
@@ -118,6 +118,36 @@ describe('Damage in a DiskBlobStore', () => {
 
     assert.deepEqual(await site.store.findMissing([hello, large]), []);
     assert.equal((await site.store.stats()).figures?.['quarantinedBlobs'], 0);
+  });
+
+  it('of one blob, again and again, is put aside each time: the newest bytes are kept', async () => {
+    for (const text of ['jello', 'cello']) {
+      await site.put('hello');
+      await site.tamper('hello', text);
+      await site.store.quarantine(hello);
+
+      assert.deepEqual(await site.store.findMissing([hello]), [hello]);
+      assert.equal(await readFile(join(site.path, 'quarantine', `sha256-${hello.hash}-5`), 'utf8'), text);
+    }
+  });
+
+  it('that cannot be kept for a look at it is taken away all the same', async () => {
+    await site.put('hello');
+    await site.put(data);
+    await site.tamper('hello', 'jello');
+    await unlock(site.fileOf(large));
+    await truncate(site.fileOf(large), 2);
+    await writeFile(join(site.path, 'quarantine'), 'in the way');
+
+    await site.store.quarantine(hello);
+    await site.store.quarantine(large);
+
+    assert.deepEqual(await site.store.findMissing([hello, large]), [hello, large]);
+    await assert.rejects(stat(site.fileOf(large)));
+    assert.deepEqual(
+      logger.lines.map(({ message }) => message),
+      Array.from({ length: 2 }, () => 'A damaged blob cannot be kept for a look at it'),
+    );
   });
 
   it('is not kept without end', async () => {
