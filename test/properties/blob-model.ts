@@ -27,7 +27,8 @@ interface Knowledge {
 export interface Observation {
   readonly blob: number;
   readonly seen: State;
-  readonly by: 'write' | 'read' | 'find' | 'delete';
+  /** `begin` is a read that has not come to its end. */
+  readonly by: 'write' | 'read' | 'begin' | 'find' | 'delete';
 }
 
 /** How a store keeps its blobs. */

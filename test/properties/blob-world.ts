@@ -296,7 +296,7 @@ export class BlobWorld implements AsyncDisposable {
     this.#readers.push(reader);
     reader.mayBreak = this.#model.isDoubtful(blob);
     this.#checkThere(blob, this.#model.mustBeGone(blob));
-    this.#model.learn([this.#noteRead(blob)]);
+    this.#model.learn([{ ...this.#noteRead(blob), by: 'begin' }]);
   }
 
   async #release(): Promise<void> {
