@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { DigestFunction } from '../../digest/digest-function.js';
 import { BlobSlots } from './blob-slots.js';
 
@@ -13,6 +14,9 @@ const maxLoad = 0.7;
  * + 1 and the second word of its hash, and what finds its bucket taken stands in the next one. The first byte of a hash
  * says the part of the table, its second word the bucket; hashes are as good as random numbers. So a part grows without a
  * look at the slots, which are far away for the processor.
+ *
+ * Who has machines enough can make blobs whose hashes agree in some bits, so that all would want the same bucket, and each look-up
+ * go over all of them. So the bucket depends on a number that is drawn by lot as well.
  */
 export class BlobTable {
   readonly fn: DigestFunction;
@@ -41,7 +45,7 @@ export class BlobTable {
     const mask = part.length - 1;
     const second = hash[1] ?? 0;
     if (mask < 0) return -1;
-    for (let at = (second << 1) & mask; ; at = (at + 2) & mask) {
+    for (let at = bucketOf(second, mask); ; at = (at + 2) & mask) {
       const slot = (part[at] ?? 0) - 1;
       if (slot < 0 || (part[at + 1] === second && this.slots.holds(slot, hash, sizeBytes))) return slot;
     }
@@ -52,7 +56,7 @@ export class BlobTable {
     const part = this.#parts[first >>> 24] ?? nothing;
     const mask = part.length - 1;
     if (mask < 0) return -1;
-    for (let at = (second << 1) & mask; ; at = (at + 2) & mask) {
+    for (let at = bucketOf(second, mask); ; at = (at + 2) & mask) {
       const slot = (part[at] ?? 0) - 1;
       if (slot < 0 || (part[at + 1] === second && this.slots.hashWord(slot, 0) === first)) return slot;
     }
@@ -74,7 +78,7 @@ export class BlobTable {
     const number = this.slots.hashWord(slot, 0) >>> 24;
     const part = this.#parts[number] ?? nothing;
     const mask = part.length - 1;
-    let at = (this.slots.hashWord(slot, 1) << 1) & mask;
+    let at = bucketOf(this.slots.hashWord(slot, 1), mask);
     while (part[at] !== slot + 1) at = (at + 2) & mask;
     closeGap(part, at);
     this.#counts[number] = (this.#counts[number] ?? 1) - 1;
@@ -97,10 +101,18 @@ export class BlobTable {
 
 const nothing = new Int32Array(0);
 
+/** Odd, so that no two words have the same product. */
+const factor = randomInt(2 ** 31) * 2 + 1;
+
+/** Where the bucket begins that a hash with this second word is looked for in first: by the high bits of the product. */
+function bucketOf(second: number, mask: number): number {
+  return (Math.imul(second, factor) >>> Math.clz32(mask)) & ~1;
+}
+
 /** Puts a slot in the first free bucket that its hash, by its second word, may have. */
 function enter(part: Int32Array, slot: number, second: number): void {
   const mask = part.length - 1;
-  let at = (second << 1) & mask;
+  let at = bucketOf(second, mask);
   while (part[at] !== 0) at = (at + 2) & mask;
   part[at] = slot + 1;
   part[at + 1] = second;
@@ -111,7 +123,7 @@ function closeGap(part: Int32Array, gap: number): void {
   const mask = part.length - 1;
   let hole = gap;
   for (let at = (gap + 2) & mask; part[at] !== 0; at = (at + 2) & mask) {
-    const home = ((part[at + 1] ?? 0) << 1) & mask;
+    const home = bucketOf(part[at + 1] ?? 0, mask);
     if (((at - home) & mask) < ((at - hole) & mask)) continue;
     part[hole] = part[at] ?? 0;
     part[hole + 1] = part[at + 1] ?? 0;
