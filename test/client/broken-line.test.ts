@@ -7,6 +7,7 @@ import { openChannel } from '../../src/client/open-channel.js';
 import { RemoteBlobStore } from '../../src/client/remote-blob-store.js';
 import { SeekableContent } from '../../src/client/seekable-content.js';
 import { Digest } from '../../src/digest/digest.js';
+import { PartialUploads } from '../../src/services/partial-uploads.js';
 import { patternedBytes } from '../blobstore/contract/blob-store.js';
 import { listenCas } from '../helpers/cas-server.js';
 
@@ -15,6 +16,7 @@ async function cutLine(url: string, limits: readonly { down?: number; up?: numbe
   const port = Number(new URL(url).port);
   const sockets = new Set<Socket>();
   let connections = 0;
+  let upBytes = 0;
   const line = createServer((client) => {
     const { down = Infinity, up = Infinity } = limits[connections] ?? {};
     connections += 1;
@@ -29,6 +31,7 @@ async function cutLine(url: string, limits: readonly { down?: number; up?: numbe
       from.on('error', cut).on('close', cut);
       from.on('data', (bytes: Buffer) => {
         left[way] -= bytes.length;
+        if (way === 'up') upBytes += bytes.length;
         if (left[way] < 0) cut();
         else if (!to.write(bytes)) from.pause();
       });
@@ -42,6 +45,7 @@ async function cutLine(url: string, limits: readonly { down?: number; up?: numbe
   return {
     url: `grpc://127.0.0.1:${(line.address() as AddressInfo).port}`,
     connections: (): number => connections,
+    upBytes: (): number => upBytes,
     [Symbol.asyncDispose]: async (): Promise<void> => {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => line.close(resolve));
@@ -78,5 +82,20 @@ describe('RemoteBlobStore on a line that is cut again and again', () => {
 
     assert.ok(data.equals(await readBlob(backend, digest)));
     assert.equal(line.connections(), 3);
+  });
+
+  it('sends a server that has kept a part only the rest (CL-3, BS-15)', async () => {
+    const backend = new MemoryBlobStore();
+    await using partialUploads = new PartialUploads();
+    await using server = await listenCas(backend, partialUploads);
+    await using line = await cutLine(server.url, [{ up: 8_000_000 }, { up: 4_000_000 }]);
+    using channel = await openChannel({ url: line.url });
+    const store = new RemoteBlobStore({ channel, instanceName: '', retryPolicy });
+
+    await store.write(digest, new SeekableContent({ digest, data }));
+
+    assert.ok(data.equals(await readBlob(backend, digest)));
+    // What was on the wire when it was cut is sent twice.
+    assert.ok(line.upBytes() < 1.5 * data.length, `${line.upBytes()} bytes were sent`);
   });
 });
