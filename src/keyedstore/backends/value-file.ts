@@ -4,7 +4,7 @@ import { hash } from 'node:crypto';
 interface Header {
   readonly key: string;
   readonly expiresAtMs: number | null;
-  /** Of the value, so that a damaged file is not taken for it. */
+  /** Of the value and its expiry, so that a damaged file is not taken for them. */
   readonly sha256: string;
 }
 
@@ -21,7 +21,7 @@ export function encodeValueFile({ key, value, expiresAtMs }: KeptValue): Buffer 
   const header: Header = {
     key,
     expiresAtMs: Number.isFinite(expiresAtMs) ? expiresAtMs : null,
-    sha256: hash('sha256', value, 'hex'),
+    sha256: hashOf(value, expiresAtMs),
   };
   return Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), value]);
 }
@@ -31,8 +31,14 @@ export function decodeValueFile(bytes: Buffer): KeptValue | undefined {
   const end = bytes.indexOf('\n');
   const header = parseHeader(bytes.toString('utf8', 0, Math.max(0, end)));
   const value = bytes.subarray(end + 1);
-  if (header?.sha256 !== hash('sha256', value, 'hex')) return undefined;
-  return { key: header.key, value, expiresAtMs: header.expiresAtMs ?? Infinity };
+  const expiresAtMs = header?.expiresAtMs ?? Infinity;
+  return header?.sha256 === hashOf(value, expiresAtMs) ? { key: header.key, value, expiresAtMs } : undefined;
+}
+
+/** That of a value that never expires is of nothing else. */
+function hashOf(value: Uint8Array, expiresAtMs: number): string {
+  const expiry = Number.isFinite(expiresAtMs) ? `${expiresAtMs}\n` : '';
+  return hash('sha256', Buffer.concat([Buffer.from(expiry), value]), 'hex');
 }
 
 function parseHeader(line: string): Header | undefined {

@@ -79,6 +79,14 @@ describe('DiskKeyedStore', () => {
     assert.equal(await store.get('key'), undefined);
   });
 
+  it('takes a file with a damaged expiry for no value', async () => {
+    await store.put('key', Buffer.from('value'), { expiresAtMs: 1_700_000_001_000 });
+    const [file] = await files();
+    await writeFile(file!, (await readFile(file!, 'utf8')).replace('1700000001000', '1800000001000'));
+
+    assert.equal(await store.get('key'), undefined);
+  });
+
   it('takes a file that holds another key for no value', async () => {
     await store.put('key', Buffer.from('value'));
     await store.put('other', Buffer.from('value of other'));
