@@ -60,9 +60,9 @@ function writeFrame(stream: ServerHttp2Stream, { parts, onSent }: RawMessage): b
   let mayGoOn = true;
   for (const [index, part] of parts.entries()) {
     const isLast = index === parts.length - 1;
-    // With a failure it may still stand in the queue of the socket.
+    // Otherwise it may still stand in the queue of the socket. Of a stream that is destroyed Node reports no failure.
     mayGoOn = stream.write(part, (failure) => {
-      if (isLast && !failure) onSent?.();
+      if (isLast && !failure && !stream.destroyed) onSent?.();
     });
   }
   stream.uncork();
