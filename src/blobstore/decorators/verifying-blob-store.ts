@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { ChunkPool } from '../../common/chunk-pool.js';
 import { Code } from '../../common/code.js';
 import { type Logger, silentLogger } from '../../common/logger.js';
 import { StatusError } from '../../common/status-error.js';
@@ -11,8 +12,14 @@ import { checkSize, sizeMismatch } from '../check-size.js';
 import { resolveRange } from '../resolve-range.js';
 import { isMeasurable, type MeasurableStore } from '../store-stats.js';
 
-/** Blobs up to this size are checked in memory, before their first byte goes out. */
+/** Blobs up to this size are checked before their first byte goes out. */
 const bufferedBytes = 1024 * 1024;
+
+/** What readers may hold of blobs that were checked in memory; beyond it such a blob is read twice instead (U4). */
+const maxHeldBytes = 64 * 1024 * 1024;
+
+/** What the passes over blobs that are only checked take together. */
+const passBytes = 64 * 1024 * 1024;
 
 /** So many blobs are remembered as checked; one that falls out is checked once more. */
 const maxRemembered = 100_000;
@@ -33,6 +40,8 @@ export class VerifyingBlobStore implements BlobStore {
   readonly #inner: BlobStore;
   readonly #logger: Logger;
   readonly #verified = new LRUCache<string, true>({ max: maxRemembered });
+  readonly #passMemory = new ChunkPool({ budgetBytes: passBytes, maxIdleBytes: 0 });
+  #heldBytes = 0;
 
   constructor(inner: BlobStore, logger: Logger = silentLogger) {
     this.presence = inner.presence && withEmptyBlob(inner.presence);
@@ -49,17 +58,17 @@ export class VerifyingBlobStore implements BlobStore {
   }
 
   async *read(digest: Digest, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array> {
-    const { offset, length } = resolveRange(digest, range);
+    const { length } = resolveRange(digest, range);
     if (digest.isEmpty) return;
+    const isSmall = digest.sizeBytes <= bufferedBytes;
     if (this.#verified.has(digest.key)) {
       yield* this.#inner.read(digest, range, signal);
-    } else if (digest.sizeBytes <= bufferedBytes) {
-      const data = await this.#readVerified(digest, signal);
-      if (length > 0) yield data.subarray(offset, offset + length);
-    } else if (length === digest.sizeBytes) {
+    } else if (isSmall && this.#heldBytes + digest.sizeBytes <= maxHeldBytes) {
+      yield* this.#readBuffered(digest, range, signal);
+    } else if (!isSmall && length === digest.sizeBytes) {
       yield* this.#streamVerified(digest, range, signal);
     } else {
-      await exhaust(this.#streamVerified(digest, {}, signal));
+      await this.#check(digest, signal);
       yield* this.#inner.read(digest, range, signal);
     }
   }
@@ -83,14 +92,25 @@ export class VerifyingBlobStore implements BlobStore {
     for (const digest of digests) this.#verified.delete(digest.key);
   }
 
-  async #readVerified(digest: Digest, signal?: AbortSignal): Promise<Buffer> {
+  async *#readBuffered(digest: Digest, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+    const { offset, length } = resolveRange(digest, range);
+    this.#heldBytes += digest.sizeBytes;
     try {
-      return await collectBytes(this.#streamVerified(digest, {}, signal));
-    } catch (reason) {
-      if (reason instanceof StatusError && reason.code === Code.DataLoss) {
-        throw new BlobNotFoundError(digest, { cause: reason });
-      }
-      throw reason;
+      const data = await orNotFound(digest, collectBytes(this.#streamVerified(digest, {}, signal)));
+      if (length > 0) yield data.subarray(offset, offset + length);
+    } finally {
+      this.#heldBytes -= digest.sizeBytes;
+    }
+  }
+
+  /** Goes over all of a blob. */
+  async #check(digest: Digest, signal?: AbortSignal): Promise<void> {
+    const chunks = this.#passMemory.open();
+    try {
+      const pass = forEach(this.#streamVerified(digest, { chunks }, signal), (chunk) => chunks.giveBack(chunk));
+      await (digest.sizeBytes <= bufferedBytes ? orNotFound(digest, pass) : pass);
+    } finally {
+      chunks.close();
     }
   }
 
@@ -157,7 +177,18 @@ function hashMismatch(digest: Digest, found: string): StatusError {
   return new StatusError(Code.InvalidArgument, `Blob ${String(digest)} has content that hashes to ${found}`);
 }
 
-async function exhaust(content: AsyncIterable<Uint8Array>): Promise<void> {
-  const iterator = content[Symbol.asyncIterator]();
-  for (let result = await iterator.next(); result.done !== true;) result = await iterator.next();
+async function forEach(content: AsyncIterable<Uint8Array>, task: (chunk: Uint8Array) => void): Promise<void> {
+  for await (const chunk of content) task(chunk);
+}
+
+/** A blob that was found damaged before its first byte went out is just not there. */
+async function orNotFound<T>(digest: Digest, reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (reason) {
+    if (reason instanceof StatusError && reason.code === Code.DataLoss) {
+      throw new BlobNotFoundError(digest, { cause: reason });
+    }
+    throw reason;
+  }
 }

@@ -147,4 +147,40 @@ describe('VerifyingBlobStore', () => {
     assert.ok(before.equals(large.subarray(1_048_570, 1_048_590)));
     assert.ok(after.equals(before));
   });
+
+  it('holds at most 64 MiB for readers that do not go on, however many they are (U4)', async () => {
+    await using folder = await temporaryDirectory();
+    await using disk = await DiskBlobStore.open({ path: folder.path });
+    const blobs = Array.from({ length: 80 }, (_, index) => Buffer.alloc(1024 * 1024, `blob ${index} `));
+    await disk.writeBatch(blobs.map((data) => ({ digest: Digest.of(data), data })));
+    const verifying = new VerifyingBlobStore(disk);
+    const memory = { take: (maxBytes: number) => Buffer.alloc(Math.min(maxBytes, 16 * 1024)) };
+    const reads = blobs.map((data) => verifying.read(Digest.of(data), { chunks: memory })[Symbol.asyncIterator]());
+
+    const held = await Promise.all(reads.map((read) => read.next()));
+
+    const sizes = held.map(({ value }) => (value as Uint8Array).buffer.byteLength);
+    const heldBytes = sizes.reduce((sum, size) => sum + size, 0);
+    assert.ok(heldBytes <= 64 * 1024 * 1024 + 80 * 16 * 1024, `${heldBytes} bytes`);
+    for (const [index, read] of reads.entries()) {
+      const chunks = [held[index]!.value as Uint8Array];
+      for (let next = await read.next(); next.done !== true; next = await read.next()) chunks.push(next.value);
+      assert.ok(Buffer.concat(chunks).equals(blobs[index]!));
+    }
+  });
+
+  it('treats a damaged blob as not there also when it has no memory left for it', async () => {
+    const blobs = Array.from({ length: 65 }, (_, index) => Buffer.alloc(1024 * 1024, `blob ${index} `));
+    for (const data of blobs) await inner.write(Digest.of(data), inChunks(data, 1024 * 1024));
+    const reads = blobs.slice(1).map((data) => store.read(Digest.of(data))[Symbol.asyncIterator]());
+    await Promise.all(reads.map((read) => read.next()));
+    await inner.delete([Digest.of(blobs[0]!)]);
+    await inner.write(Digest.of(blobs[0]!), inChunks(damaged(blobs[0]!), 1024 * 1024));
+
+    await assert.rejects(readBlob(store, Digest.of(blobs[0]!)), BlobNotFoundError);
+
+    for (const read of reads) await read.return?.();
+    await store.write(Digest.of(blobs[0]!), inChunks(blobs[0]!, 1024 * 1024));
+    assert.ok((await readBlob(store, Digest.of(blobs[0]!))).equals(blobs[0]!));
+  });
 });
