@@ -9,6 +9,7 @@ import { adaptService } from '../services/grpc-adapter.js';
 import { HealthService } from '../services/health-service.js';
 import { maxReceivedMessageBytes } from '../services/limits.js';
 import { OpenCalls } from '../services/open-calls.js';
+import { UnreadAnswers } from '../services/unread-answers.js';
 import { FlowWindows } from './flow-windows.js';
 import { withLargeWindows } from './large-windows.js';
 import { type ListenAddress, bindTarget, urlOf } from './listen-address.js';
@@ -70,14 +71,15 @@ export class GrpcServer implements AsyncDisposable {
 
   /** Serves when it resolves. Throws UNAVAILABLE if an address cannot be bound. */
   static async listen(options: GrpcServerOptions): Promise<GrpcServer> {
-    const { services, logger, addresses } = options;
+    const { services, logger, addresses, clock } = options;
     // What it would print on stderr is in the errors that it gives us.
     setLogVerbosity(logVerbosity.NONE);
     const server = new Server(channelOptions);
     const calls = new OpenCalls();
+    const unread = new UnreadAnswers({ ...(clock && { clock }) });
     const health = new HealthService(Object.keys(services));
     for (const [name, service] of Object.entries({ ...services, [serviceNames.health]: health })) {
-      const { definition, handlers } = adaptService(serviceDefinition(name), service, { calls, logger });
+      const { definition, handlers } = adaptService(serviceDefinition(name), service, { calls, unread, logger });
       server.addService(definition, handlers);
     }
     try {

@@ -16,6 +16,6 @@ export interface CallContext {
   /** The first value of a text header, by its lower-case name. */
   header(name: string): string | undefined;
 
-  /** Runs `hook` once when the call ends, however it ends: answered, failed, client gone, deadline, server stop. */
+  /** Runs `hook` once when the call ends, however it ends: answer taken, failed, client gone, deadline, server stop. */
   onTermination(hook: () => void): void;
 }

@@ -16,9 +16,10 @@ import { rpc } from '../proto/index.js';
 import { statusMessageOf } from '../proto/status.js';
 import type { CallContext } from './call-context.js';
 import { type MessageSink, rawSink, serializedSink } from './message-sink.js';
-import type { ServerCall } from './open-call.js';
+import type { OpenCall, ServerCall } from './open-call.js';
 import type { OpenCalls } from './open-calls.js';
 import { type RawMessage, type RawServerStreamMethod, type RawUnaryMethod, rawMethodOf } from './raw-methods.js';
+import type { UnreadAnswers } from './unread-answers.js';
 
 type UnaryMethod = (request: object, context: CallContext) => object | Promise<object>;
 type ServerStreamMethod<Message = object> = (request: object, context: CallContext) => AsyncIterable<Message>;
@@ -27,6 +28,7 @@ type ClientStreamMethod = (requests: AsyncIterable<object>, context: CallContext
 /** What {@link adaptService} depends on. */
 export interface AdapterDependencies {
   readonly calls: OpenCalls;
+  readonly unread: UnreadAnswers;
   readonly logger: Logger;
 }
 
@@ -105,7 +107,7 @@ function clientStreamHandler(method: ClientStreamMethod, dependencies: AdapterDe
 async function answer(
   call: ServerCall,
   callback: sendUnaryData<object>,
-  { calls, logger }: AdapterDependencies,
+  { calls, unread, logger }: AdapterDependencies,
   respond: (context: CallContext) => object,
 ): Promise<void> {
   const open = calls.begin(call);
@@ -119,6 +121,13 @@ async function answer(
   }
   callback(...parameters);
   calls.settle(open);
+  // Its memory is needed until then. What was answered must not be held meanwhile: it has been encoded.
+  void endWhenTaken(open, unread.watch(call));
+}
+
+async function endWhenTaken(open: OpenCall, taken: Promise<void> | undefined): Promise<void> {
+  if (taken) await taken;
+  open.terminate();
 }
 
 /**
@@ -134,17 +143,20 @@ type ServerStreamCall = ServerWritableStream<object, object>;
 
 function serverStreamHandler<Message extends object>(
   method: ServerStreamMethod<Message>,
-  sinkOf: (call: ServerStreamCall) => MessageSink<Message>,
-  { calls, logger }: AdapterDependencies,
+  sinkOf: (call: ServerStreamCall, unread: UnreadAnswers) => MessageSink<Message>,
+  { calls, unread, logger }: AdapterDependencies,
 ) {
   return (call: ServerStreamCall): void => {
     const open = calls.begin(call);
-    sendAll(() => method(call.request, open), sinkOf(call), open.signal)
+    sendAll(() => method(call.request, open), sinkOf(call, unread), open.signal)
       .then(
         () => call.end(),
         (reason: unknown) => call.emit('error', statusOf(reason, open, logger)),
       )
-      .finally(() => calls.settle(open));
+      .finally(() => {
+        calls.settle(open);
+        open.terminate();
+      });
   };
 }
 

@@ -31,6 +31,10 @@ export const maxReadBytesInFlight = 256 * mebibyte;
 /** What is kept of memory that readers have given back. */
 export const maxIdleReadBytes = 32 * mebibyte;
 
+/** How long a client may leave an answer that it asked for, and how much all clients together: both are in memory (U4). */
+export const maxUnreadAnswerMs = 60_000;
+export const maxUnreadAnswerBytes = 512 * mebibyte;
+
 /** How long an upload may keep its next message waiting: until then it holds memory, and room in the store (U4). */
 export const maxUploadIdleMs = 60_000;
 

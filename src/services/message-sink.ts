@@ -2,7 +2,9 @@ import type { ServerHttp2Stream } from 'node:http2';
 import { Metadata, type ServerWritableStream } from '@grpc/grpc-js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
+import { http2StreamOf } from './http2-stream.js';
 import type { RawMessage } from './raw-methods.js';
+import type { UnreadAnswers } from './unread-answers.js';
 
 /** Takes messages, and says when it has room for more. */
 export interface MessageSink<Message> {
@@ -11,8 +13,17 @@ export interface MessageSink<Message> {
 }
 
 /** Sends what grpc-js serializes. */
-export function serializedSink(call: ServerWritableStream<object, object>): MessageSink<object> {
-  return { send: (message, signal) => (call.write(message) ? undefined : drained(call, signal)) };
+export function serializedSink(
+  call: ServerWritableStream<object, object>,
+  unread?: UnreadAnswers,
+): MessageSink<object> {
+  return {
+    send: (message, signal) => {
+      if (call.write(message)) return undefined;
+      void unread?.watch(call);
+      return drained(call, signal);
+    },
+  };
 }
 
 /**
@@ -43,14 +54,6 @@ function joinedSink(call: ServerWritableStream<object, object>): MessageSink<Raw
       return sink.send(message, signal);
     },
   };
-}
-
-/** Private to grpc-js, so nothing is taken for granted. */
-function http2StreamOf(call: object): ServerHttp2Stream | undefined {
-  const { call: inner } = call as { call?: { stream?: Partial<ServerHttp2Stream> } };
-  const stream = inner?.stream;
-  const isStream = typeof stream?.write === 'function' && typeof stream.respond === 'function';
-  return isStream ? (stream as ServerHttp2Stream) : undefined;
 }
 
 /** Returns whether more may come at once. */

@@ -79,7 +79,7 @@ export class OpenCall implements CallContext {
     this.#controller?.abort(reason);
   }
 
-  /** Runs the termination hooks that have not run yet. */
+  /** Runs the termination hooks that have not run yet: nothing of the call is left. */
   terminate(): void {
     const hooks = this.#hooks;
     if (hooks.length === 0) return;
@@ -90,6 +90,5 @@ export class OpenCall implements CallContext {
   /** Told when the handler has settled. */
   settle(): void {
     this.#isSettled = true;
-    this.terminate();
   }
 }
