@@ -5,6 +5,7 @@ import { DiskBlobStore } from '../../src/blobstore/backends/disk-blob-store.js';
 import type { BlobStore } from '../../src/blobstore/blob-store.js';
 import { VerifyingBlobStore } from '../../src/blobstore/decorators/verifying-blob-store.js';
 import { readBlob } from '../../src/blobstore/read-blob.js';
+import { ZstdCodec } from '../../src/codec/zstd/zstd-codec.js';
 import { Code } from '../../src/common/code.js';
 import { StatusError } from '../../src/common/status-error.js';
 import { Digest } from '../../src/digest/digest.js';
@@ -19,41 +20,7 @@ import { FakeClock } from '../helpers/fake-clock.js';
 import { hasCode } from '../helpers/has-code.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 import { until } from '../helpers/until.js';
-
-type Message = bytestream.WriteRequest.$Properties;
-
-/** The messages of a stream, which the test sends one by one. */
-class Messages implements AsyncIterable<bytestream.WriteRequest> {
-  readonly #queue: (Message | Error)[] = [];
-  #wake: () => void = () => undefined;
-  #isEnded = false;
-
-  send(message: Message): void {
-    this.#queue.push(message);
-    this.#wake();
-  }
-
-  /** The connection is lost. */
-  fail(): void {
-    this.#queue.push(new Error('connection reset'));
-    this.#wake();
-  }
-
-  end(): void {
-    this.#isEnded = true;
-    this.#wake();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncIterator<bytestream.WriteRequest> {
-    for (;;) {
-      const next = this.#queue.shift();
-      if (next instanceof Error) throw next;
-      if (next) yield bytestream.WriteRequest.create(next);
-      else if (this.#isEnded) return;
-      else await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
-  }
-}
+import { Messages, type WriteMessage } from '../helpers/write-messages.js';
 
 describe('An upload that broke off', () => {
   const data = patternedBytes(3_000_000);
@@ -94,7 +61,7 @@ describe('An upload that broke off', () => {
   const status = async (resourceName = name): Promise<bytestream.QueryWriteStatusResponse.$Properties> =>
     service.queryWriteStatus(bytestream.QueryWriteStatusRequest.create({ resourceName }), context);
 
-  const part = (start: number, end: number): Message => ({
+  const part = (start: number, end: number): WriteMessage => ({
     writeOffset: start,
     data: data.subarray(start, end),
     finishWrite: end === data.length,
@@ -332,6 +299,22 @@ describe('An upload that broke off', () => {
       clock.advance(60_000);
 
       await assert.rejects(written, aborted);
+    });
+
+    it('is over if it was compressed, for nobody could say where it stands (BS-8)', async () => {
+      const resourceName = writeResourceName('', 'some-uuid', digest, 'zstd');
+      const compressed = await new ZstdCodec().compressBytes(data);
+      const messages = new Messages();
+      const written = service.write(messages, context);
+      written.catch(() => undefined);
+      messages.send({ resourceName, data: compressed.subarray(0, 100) });
+      while ((await temporaryFiles()).length === 0) await new Promise(setImmediate);
+
+      clock.advance(60_000);
+
+      await assert.rejects(written, aborted);
+      assert.equal((await status(resourceName)).committedSize, 0);
+      while ((await temporaryFiles()).length > 0) await new Promise(setImmediate);
     });
 
     it('is not said to stall as long as messages come', async () => {
