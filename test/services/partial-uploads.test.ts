@@ -310,7 +310,13 @@ describe('An upload that broke off', () => {
       messages.send({ resourceName, data: compressed.subarray(0, 100) });
       while ((await temporaryFiles()).length === 0) await new Promise(setImmediate);
 
-      clock.advance(60_000);
+      let isOver = false;
+      written.catch(() => (isOver = true));
+      // The first message may still be on its way through the decoder.
+      await until(() => {
+        clock.advance(60_000);
+        return isOver;
+      });
 
       await assert.rejects(written, aborted);
       assert.equal((await status(resourceName)).committedSize, 0);
