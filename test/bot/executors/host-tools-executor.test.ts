@@ -186,11 +186,11 @@ describe('HostToolsExecutor', () => {
 
   it('stops the command when it is told to, and rejects with the reason', async () => {
     const running = execute({ command: sh(`echo $$ > ${join(folder.path, 'pid')}; sleep 600 & wait`) });
-    while (!existsSync(join(folder.path, 'pid'))) await delay(10);
+    const pid = await lineOf(join(folder.path, 'pid'));
     stop.abort(new StatusError(Code.Cancelled, 'Not wanted any more'));
 
     await assert.rejects(running, { code: Code.Cancelled, message: 'Not wanted any more' });
-    assert.equal(existsSync(`/proc/${(await readFile(join(folder.path, 'pid'), 'utf8')).trim()}`), false);
+    assert.equal(existsSync(`/proc/${pid}`), false);
   });
 
   it('notes all times in their order, and who it is (EX-14)', async () => {
@@ -263,4 +263,13 @@ async function missingOf(execution: Promise<ActionOutcome>): Promise<(string | n
   return rpc.PreconditionFailure.decode(reason.details[0]!.value)
     .violations.map(({ subject }) => subject)
     .sort();
+}
+
+/** What stands in a file once its only line is complete. */
+async function lineOf(path: string): Promise<string> {
+  for (;;) {
+    const text = existsSync(path) ? await readFile(path, 'utf8') : '';
+    if (text.endsWith('\n')) return text.trim();
+    await delay(10);
+  }
 }
