@@ -85,6 +85,7 @@ export class DiskBlobStore implements ListableBlobStore, MeasurableStore, AsyncD
     this.#remover = new BlobRemover({ ...parts, quarantine });
     this.#reader = new BlobReader({ ...parts, remover: this.#remover });
     this.presence = presenceIn(parts);
+    parts.listing.whenCutOff((digest) => this.#remover.quarantine(digest));
     this.untouched = new UntouchedBlobs(parts);
     void parts.listing.settled().then(() => this.#budget.trim());
   }
@@ -116,8 +117,8 @@ export class DiskBlobStore implements ListableBlobStore, MeasurableStore, AsyncD
         logger,
       }),
     );
-    await listPacks(packs, index, logger);
     const files = new BlobFiles(folder);
+    await Promise.all([listPacks(packs, index, logger), files.settle()]);
     const changes = new KeyedMutex();
     const listing = lifecycle.use(new FileListing({ files, index, changes, clock, logger }));
     listing.start(() => uses.restore());

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { forEachConcurrently } from '../../common/async-iteration.js';
 import { makeFolder, syncFolder } from '../../common/durable-folder.js';
 import { GroupTask } from '../../common/group-task.js';
 import { errnoOf } from '../../common/status-error.js';
@@ -39,6 +40,16 @@ export class BlobFiles {
       for (const name of await readdir(path)) shards.push({ fn, path: join(path, name) });
     }
     return shards;
+  }
+
+  /**
+   * Makes durable what names a process has left that was killed before it could: whoever finds a blob takes it for stored.
+   * What cannot be synced is passed over: whoever reads it will be told.
+   */
+  async settle(): Promise<void> {
+    const shards = await this.shards().catch(() => []);
+    const paths = [this.#folder.path, ...shards.map(({ path }) => path)];
+    await forEachConcurrently(paths, 16, (path) => syncFolder(path).catch(() => undefined));
   }
 
   /** Opens a blob for reading. */
