@@ -34,6 +34,8 @@ export class FileListing implements AsyncDisposable {
   #isComplete = false;
   #firstPass: Promise<void> = Promise.resolve();
   #run: Promise<void> = Promise.resolve();
+  #setAside: ((digest: Digest) => Promise<void>) | undefined;
+  #settingAside: Promise<void> = Promise.resolve();
 
   constructor(dependencies: FileListingDependencies) {
     this.#deps = dependencies;
@@ -48,6 +50,11 @@ export class FileListing implements AsyncDisposable {
   start(afterFirstPass: () => Promise<void>): void {
     this.#firstPass = this.#pass().then(() => (this.isStopped ? undefined : afterFirstPass()));
     this.#run = this.#firstPass.then(() => this.#retry());
+  }
+
+  /** Has files put aside that turn out to be cut off, so that they are not found again after the next start. */
+  whenCutOff(setAside: (digest: Digest) => Promise<void>): void {
+    this.#setAside = setAside;
   }
 
   /** Ends early what is under way. */
@@ -96,13 +103,21 @@ export class FileListing implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop();
     await this.#run;
+    await this.#settingAside;
   }
 
-  /** What was reported as missing since its file is cut off must not be taken for present when its name is read (CAS-4). */
-  #isWhole({ key, sizeBytes }: Digest, foundBytes: number | undefined): boolean {
-    if (foundBytes !== undefined && foundBytes !== sizeBytes) this.noteRemoval(key);
-    return foundBytes === sizeBytes;
+  /** What is reported as missing since its file is cut off must not be taken for present when its name is read (CAS-4). */
+  #isWhole(digest: Digest, foundBytes: number | undefined): boolean {
+    if (foundBytes !== undefined && foundBytes !== digest.sizeBytes) {
+      this.noteRemoval(digest.key);
+      this.#settingAside = this.#settingAside.then(() => this.#setAside?.(digest)).catch(this.#noteFailure);
+    }
+    return foundBytes === digest.sizeBytes;
   }
+
+  readonly #noteFailure = (reason: unknown): void => {
+    this.#deps.logger.error({ err: reason }, 'A file that is cut off cannot be put aside');
+  };
 
   async #retry(): Promise<void> {
     const goesOn = (): boolean => !this.#isComplete && !this.isStopped;

@@ -175,6 +175,8 @@ describe('A DiskBlobStore that is opened again', () => {
 
     assert.deepEqual(await site.store.findMissing([digest]), [digest]);
     await listed(site);
+    await site.reopen();
+    await listed(site);
     await site.put(data);
 
     assert.ok(data.equals(await readBlob(site.store, digest)));
