@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 // Checks that the docs say what is there: links lead somewhere, examples are described and tested, every command, room and
-// decision has its place. Prints each fault and exits with 1 if there is one.
+// decision has its place, every clause of the protocols a test. Prints each fault and exits with 1 if there is one.
 
 const root = join(import.meta.dirname, '..');
 const faults: string[] = [];
@@ -117,10 +117,35 @@ function checkDecisions(): void {
   }
 }
 
+/** Which clauses of the protocols the code of a test names: `DIG-1`, `DIG-1 to DIG-3`. Comments do not count. */
+function clausesIn(code: string): string[] {
+  const clause = /\b(DIG|INST|CAS|BS|AC|CAP|RM|RT|EX|CMD|OP|RW|CL|AS|BST)-(\d+)(?: to \1-(\d+))?/g;
+  const titles = code.replace(/^\s*(\/\/|\/?\*).*$/gm, '').replace(/ \/\/ .*$/gm, '');
+  return [...titles.matchAll(clause)].flatMap(([, family = '', first = '', last = first]) =>
+    Array.from({ length: Number(last) - Number(first) + 1 }, (_, index) => `${family}-${Number(first) + index}`),
+  );
+}
+
+/** Each clause of the protocols is cited by a test, and nothing else is. */
+function checkClauses(): void {
+  const clauses = JSON.parse(read('test/clauses.json')) as Readonly<Record<string, string>>;
+  const cited = new Map<string, string>();
+  for (const file of filesBelow('test', '.ts').filter((name) => /\.test\.ts$|\/contract\//.test(name))) {
+    for (const clause of clausesIn(read(file))) cited.set(clause, file);
+  }
+  for (const [clause, words] of Object.entries(clauses)) {
+    if (!cited.has(clause)) faults.push(`test/clauses.json: no test cites ${clause}, ${words}`);
+  }
+  for (const [clause, file] of cited) {
+    if (!(clause in clauses)) faults.push(`${file}: test/clauses.json knows no clause ${clause}`);
+  }
+}
+
 for (const page of pages) checkLinks(page);
 checkExamples();
 checkCommands();
 checkRooms();
 checkDecisions();
+checkClauses();
 for (const fault of faults) console.error(fault);
 if (faults.length > 0) process.exit(1);
