@@ -1,3 +1,4 @@
+import type { BlobStore } from '../blobstore/blob-store.js';
 import { resolveRange } from '../blobstore/resolve-range.js';
 import type { ZstdCodec } from '../codec/zstd/zstd-codec.js';
 import { type Clock, systemClock } from '../common/clock.js';
@@ -112,7 +113,9 @@ export class ByteStreamService {
       const content = this.#options.zstd.decompress(upload.content(0), digest.sizeBytes, signal);
       await blobs.write(digest, content, signal);
     } else if (absent) {
-      await this.#storePlain(resource, upload, (content, over) => blobs.write(digest, content, over ?? signal));
+      await this.#storePlain(resource, upload, blobs, signal);
+    } else {
+      this.#options.partialUploads?.discard(nameOf(resource));
     }
     // BS-12: of a compressed upload the bytes that came, or -1 for one that was not needed to its end.
     return { committedSize: isCompressed ? (upload.sentBytes ?? -1) : digest.sizeBytes };
@@ -127,20 +130,25 @@ export class ByteStreamService {
     await this.#isCompressed(resource);
     const { digest } = resource;
     const [absent] = await blobs.findMissing([digest], signal);
-    if (!absent) return { committedSize: digest.sizeBytes, complete: true };
-    const committedSize = this.#options.partialUploads?.receivedBytes(nameOf(resource)) ?? 0;
-    return { committedSize, complete: false };
+    const { partialUploads } = this.#options;
+    if (absent) return { committedSize: partialUploads?.committedSize(nameOf(resource)) ?? 0, complete: false };
+    partialUploads?.discard(nameOf(resource));
+    return { committedSize: digest.sizeBytes, complete: true };
   }
 
   /** What breaks off may go on, if anything is kept of it; what is compressed may not (BS-8). */
-  async #storePlain(
-    resource: WriteResource,
-    upload: Upload,
-    store: (content: AsyncIterable<Uint8Array>, signal?: AbortSignal) => Promise<void>,
-  ): Promise<void> {
+  async #storePlain(resource: WriteResource, upload: Upload, blobs: BlobStore, signal: AbortSignal): Promise<void> {
+    const { digest } = resource;
     const { partialUploads } = this.#options;
-    if (partialUploads) await partialUploads.receive(nameOf(resource), upload, store);
-    else await store(upload.content(0));
+    if (!partialUploads) return blobs.write(digest, upload.content(0), signal);
+    try {
+      await partialUploads.receive(nameOf(resource), upload, (content, over) => blobs.write(digest, content, over));
+    } catch (reason) {
+      if (StatusError.from(reason).code !== Code.InvalidArgument) throw reason;
+      // BS-11: there is nothing to go on with where the stream before has stored the blob since it was looked for.
+      const [absent] = await blobs.findMissing([digest], signal);
+      if (absent) throw reason;
+    }
   }
 
   /** Throws INVALID_ARGUMENT for a compressor that is not announced. */

@@ -38,6 +38,9 @@ export const maxUnreadAnswerBytes = 512 * mebibyte;
 /** How long an upload may keep its next message waiting: until then it holds memory, and room in the store (U4). */
 export const maxUploadIdleMs = 60_000;
 
+/** How long a stream that goes on with an upload waits for bytes that the one before it may have sent (BS-8). */
+export const maxTakeoverMs = 10_000;
+
 /** How long an upload that broke off may be gone on with, how many may wait for that, and what has come of them (BS-14). */
 export const partialUploadMs = 5 * 60_000;
 export const maxPartialUploads = 64;

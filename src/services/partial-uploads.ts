@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../common/clock.js';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
-import { maxPartialUploadBytes, maxPartialUploads, partialUploadMs } from './limits.js';
+import { maxPartialUploadBytes, maxPartialUploads, maxTakeoverMs, partialUploadMs } from './limits.js';
 import { PartialUpload, type StoreContent } from './partial-upload.js';
 import { type Upload, wrongOffset } from './upload.js';
 
@@ -13,6 +13,8 @@ export interface PartialUploadsOptions {
   readonly maxCount?: number;
   /** What has come of all that wait. @defaultValue 4 GiB */
   readonly maxBytes?: number;
+  /** How long a stream waits for bytes that the one before it may have sent. @defaultValue 10 s */
+  readonly takeoverMs?: number;
   readonly clock?: Clock;
 }
 
@@ -31,29 +33,40 @@ export class PartialUploads implements AsyncDisposable {
     keepMs = partialUploadMs,
     maxCount = maxPartialUploads,
     maxBytes = maxPartialUploadBytes,
+    takeoverMs = maxTakeoverMs,
     clock = systemClock,
   }: PartialUploadsOptions = {}) {
-    this.#options = { keepMs, maxCount, maxBytes, clock };
-  }
-
-  /** How many bytes have come of an upload; 0 for one that is not known (BS-15). */
-  receivedBytes(name: string): number {
-    return this.#byName.get(name)?.receivedBytes ?? 0;
+    this.#options = { keepMs, maxCount, maxBytes, takeoverMs, clock };
   }
 
   /**
-   * Takes what `upload` brings for `name`: from its beginning, to be stored by `store`, or going on with what has come.
-   * Resolves when the blob is stored. Throws INVALID_ARGUMENT for an offset at which the upload does not stand (BS-8).
+   * How many bytes have come of an upload; 0 for one that is not known (BS-15). There its next stream may begin, though a
+   * stream that still seems to be there bring more meanwhile: that is no fault of the client, which asked.
+   */
+  committedSize(name: string): number {
+    return this.#byName.get(name)?.tell() ?? 0;
+  }
+
+  /** Drops what waits under `name`, of a blob that is there by now. */
+  discard(name: string): void {
+    const partial = this.#byName.get(name);
+    if (partial && !partial.isFed) this.#drop(partial, 'The blob is there already');
+  }
+
+  /**
+   * Takes what `upload` brings for `name`: from its beginning, to be stored by `store`, or going on with what has come; then
+   * a stream that brought more until now ends with ABORTED. Resolves when the blob is stored. Throws INVALID_ARGUMENT for an
+   * offset at which the upload does not stand (BS-8).
    */
   async receive(name: string, upload: Upload, store: StoreContent): Promise<void> {
     const { writeOffset } = await upload.first();
     const known = this.#byName.get(name);
-    const receivedBytes = known?.receivedBytes ?? 0;
-    if (writeOffset !== 0 && writeOffset !== receivedBytes) throw wrongOffset(writeOffset, receivedBytes);
+    if (writeOffset !== 0 && !known) throw wrongOffset(writeOffset, 0);
+    if (known && writeOffset !== 0) await this.#admit(known, upload, writeOffset);
     const partial = known && writeOffset !== 0 ? known : this.#begin(name, store);
     this.#stopWaiting(partial);
     try {
-      await partial.receive(upload);
+      await partial.receive(upload, writeOffset);
     } finally {
       if (!partial.isFed) this.#keep(partial);
     }
@@ -63,6 +76,16 @@ export class PartialUploads implements AsyncDisposable {
     const all = [...this.#all];
     for (const partial of all) this.#drop(partial, 'The server is stopping; try again');
     await Promise.allSettled(all.map(({ stored }) => stored));
+  }
+
+  async #admit(partial: PartialUpload, upload: Upload, offset: number): Promise<void> {
+    const { clock, takeoverMs } = this.#options;
+    const over = new AbortController();
+    try {
+      await partial.admit(upload, offset, () => clock.sleep(takeoverMs, over.signal));
+    } finally {
+      over.abort();
+    }
   }
 
   /** Another stream that began under the same name, and is still there, goes on by itself. */
@@ -90,6 +113,7 @@ export class PartialUploads implements AsyncDisposable {
   #wait(partial: PartialUpload): void {
     const { clock, keepMs, maxCount, maxBytes } = this.#options;
     const over = new AbortController();
+    this.#stopWaiting(partial);
     this.#waiting.set(partial, over);
     void clock.sleep(keepMs, over.signal).then(() => {
       if (!over.signal.aborted) this.#drop(partial, 'The upload was not gone on with in time');

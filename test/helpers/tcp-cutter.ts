@@ -6,10 +6,10 @@ export class TcpCutter implements AsyncDisposable {
   readonly url: string;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: NodeJS.Timeout | undefined;
   #cuts = 0;
 
-  private constructor(server: Server, upstream: URL, intervalMs: number) {
+  private constructor(server: Server, upstream: URL, intervalMs: number | undefined) {
     this.#server = server;
     this.url = `grpc://127.0.0.1:${(server.address() as AddressInfo).port}`;
     server.on('connection', (client) => {
@@ -17,11 +17,11 @@ export class TcpCutter implements AsyncDisposable {
       this.#join(client, target);
       this.#join(target, client);
     });
-    this.#timer = setInterval(() => this.#cut(), intervalMs);
+    if (intervalMs !== undefined) this.#timer = setInterval(() => this.cut(), intervalMs);
   }
 
-  /** Opens a line to the server at `upstream`, a `grpc://` URL, that is cut every `intervalMs`. */
-  static async open(upstream: string, intervalMs: number): Promise<TcpCutter> {
+  /** Opens a line to the server at `upstream`, a `grpc://` URL, that is cut every `intervalMs`, or only by {@link cut}. */
+  static async open(upstream: string, intervalMs?: number): Promise<TcpCutter> {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new TcpCutter(server, new URL(upstream), intervalMs);
@@ -30,6 +30,12 @@ export class TcpCutter implements AsyncDisposable {
   /** How many connections it has reset. */
   get cuts(): number {
     return this.#cuts;
+  }
+
+  /** Resets what goes through it now: both ends read ECONNRESET. */
+  cut(): void {
+    this.#cuts += this.#sockets.size / 2;
+    for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -48,11 +54,5 @@ export class TcpCutter implements AsyncDisposable {
       to.destroy();
     });
     from.pipe(to);
-  }
-
-  /** Both ends read ECONNRESET. */
-  #cut(): void {
-    this.#cuts += this.#sockets.size / 2;
-    for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 }

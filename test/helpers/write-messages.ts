@@ -9,6 +9,11 @@ export class Messages implements AsyncIterable<bytestream.WriteRequest> {
   #wake: () => void = () => undefined;
   #isEnded = false;
 
+  /** Whether the service has asked for all that was sent. */
+  get isTaken(): boolean {
+    return this.#queue.length === 0;
+  }
+
   send(message: WriteMessage): void {
     this.#queue.push(message);
     this.#wake();

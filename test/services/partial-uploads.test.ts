@@ -75,7 +75,7 @@ describe('An upload that broke off', () => {
     messages.send({ resourceName, ...part(start, end) });
     const { instanceName, uuid } = { instanceName: '', uuid: resourceName.split('/')[1]! };
     const canonical = writeResourceName(instanceName, uuid, digest);
-    await until(() => partialUploads.receivedBytes(canonical) === end);
+    await until(() => partialUploads.committedSize(canonical) === end);
     return { messages, written };
   };
 
@@ -206,9 +206,25 @@ describe('An upload that broke off', () => {
     messages.fail();
     await service.write(singleMessage(writeResourceName('', 'other-uuid', digest)), context);
 
-    assert.deepEqual(await status(), { committedSize: data.length, complete: true });
     assert.equal(await finish(1_000_000), data.length);
+    assert.deepEqual(await status(), { committedSize: data.length, complete: true });
   });
+
+  for (const [how, learn] of [
+    ['asks', () => status()],
+    ['writes', () => finish(1_000_000)],
+  ] as const) {
+    it(`is dropped when somebody else has stored the blob meanwhile, and its client ${how} (BS-11)`, async () => {
+      const { messages, written } = await begin(0, 1_000_000);
+      messages.fail();
+      await assert.rejects(written);
+      await service.write(singleMessage(writeResourceName('', 'other-uuid', digest)), context);
+
+      await learn();
+
+      await until(async () => (await temporaryFiles()).length === 0);
+    });
+  }
 
   async function* singleMessage(resourceName: string): AsyncIterable<bytestream.WriteRequest> {
     yield bytestream.WriteRequest.create({ resourceName, data, finishWrite: true });
@@ -222,7 +238,7 @@ describe('An upload that broke off', () => {
 
     clock.advance(1_000);
 
-    await until(() => partialUploads.receivedBytes(name) === 0);
+    await until(() => partialUploads.committedSize(name) === 0);
     await assert.rejects(finish(1_000_000), invalid);
     while ((await temporaryFiles()).length > 0) await new Promise(setImmediate);
   });
@@ -328,7 +344,7 @@ describe('An upload that broke off', () => {
       for (let sent = 1; sent < 5; sent += 1) {
         clock.advance(40_000);
         messages.send(part(sent, sent + 1));
-        await until(() => partialUploads.receivedBytes(name) === sent + 1);
+        await until(() => partialUploads.committedSize(name) === sent + 1);
       }
       messages.send(part(5, data.length));
       messages.end();
