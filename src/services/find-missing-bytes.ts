@@ -54,12 +54,15 @@ function outlineOf(request: Buffer): Outline | undefined {
     end = endOfField(request, start);
     if (end > request.length) return undefined;
     const value = request.readUInt8(start + 1);
-    if (request[start] === tags.instanceName) instanceName = request.toString('latin1', start + 2, end);
-    else if (request[start] === tags.digestFunction) functionValue = value;
+    if (request[start] === tags.instanceName) {
+      instanceName = request.toString('latin1', start + 2, end);
+      // Also one that another replaces must decode.
+      if (!isPlain(instanceName)) return undefined;
+    } else if (request[start] === tags.digestFunction) functionValue = value;
     else if (hexLength === 0 && value > 1) hexLength = request.readUInt8(start + 3);
   }
   const fn = functionOf(functionValue, hexLength || SHA256.hexLength);
-  return fn && isPlain(instanceName) ? { instanceName, fn } : undefined;
+  return fn && { instanceName, fn };
 }
 
 /** DIG-4: what is not said is inferred from the length of the hash. */

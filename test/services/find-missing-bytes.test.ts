@@ -160,6 +160,17 @@ describe('FindMissingBlobs over bytes', () => {
     assert.deepEqual(await answer(withUnknownField), [`${digest('gone').hash}/4`]);
   });
 
+  it('decodes each name of an instance, though only the last of several counts', async () => {
+    const named = (...bytes: number[]): Buffer => Buffer.from([0x0a, bytes.length, ...bytes]);
+    const rest = encode({ blobDigests: [digest('gone').toProto()], instanceName: 'a/b' });
+    for (const name of [named(0xff), named(0xc3), named(0x61, 0xed, 0xa0, 0x80)]) {
+      const outcome = await outcomeOf(() => service.raw.findMissingBlobs(Buffer.concat([name, rest]), context));
+
+      assert.equal((outcome as StatusError).code, Code.InvalidArgument);
+    }
+    assert.deepEqual(await answer(Buffer.concat([named(0x78), rest])), [`${digest('gone').hash}/4`]);
+  });
+
   it('is INVALID_ARGUMENT for bytes that are no request', async () => {
     const request = encode({ blobDigests: [digest('gone').toProto()] });
     for (const cut of [1, 2, 3, 40, request.length - 1]) {
