@@ -162,9 +162,10 @@ async function namesIn(path: string): Promise<readonly string[]> {
   }
 }
 
-/** The blob whose file has this name, if it is one. */
+/** The blob whose file has this name, if it is one. The empty blob has none. */
 function digestOf(fn: DigestFunction, name: string): Digest | undefined {
   const [hash = '', size = '', ...others] = name.split('-');
-  const isName = others.length === 0 && fn.hashes(hash) && /^[1-9]\d{0,14}$/.test(size);
+  const isHash = others.length === 0 && fn.hashes(hash) && hash !== fn.emptyHash;
+  const isName = isHash && /^[1-9]\d{0,14}$/.test(size);
   return isName ? Digest.from(hash, Number(size), fn) : undefined;
 }

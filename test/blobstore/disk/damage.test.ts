@@ -42,6 +42,22 @@ describe('Damage in a DiskBlobStore', () => {
     assert.ok(data.equals(await readBlob(site.store, large)));
   });
 
+  it('keeps no file from being found because another has a name that no blob can have', async () => {
+    await site.put(data);
+    const { hash, function: fn } = Digest.empty();
+    await site.reopen({}, async () => {
+      const folder = join(site.path, fn.segment, hash.slice(0, 2));
+      await mkdir(folder, { recursive: true });
+      for (const name of [`${hash}-7`, `${hash}-0`, hash, 'x']) await writeFile(join(folder, name), 'content');
+    });
+
+    const listed: string[] = [];
+    for await (const digest of site.store.list()) listed.push(String(digest));
+
+    assert.deepEqual(listed, [String(large)]);
+    assert.deepEqual(logger.lines, []);
+  });
+
   it('makes a blob that grew absent', async () => {
     await site.put(data);
     await unlock(site.fileOf(large));
