@@ -228,7 +228,7 @@ export function isOwed(slots: BlobSlots, slot: number, { now, cut }: Owing): boo
 
 /** Whether somebody reads a blob, or was promised that it stays (D4). */
 export function isKept(slots: BlobSlots, slot: number, now: number): boolean {
-  return slots.get(slot, fields.readers) > 0 || slots.get(slot, fields.promisedUntil) > now;
+  return slots.get(slot, fields.readers) > 0 || slots.promisedUntilOf(slot) > now;
 }
 
 function isSame(one: PackPlace, other: PackPlace): boolean {

@@ -102,6 +102,11 @@ export class BlobSlots {
     return this.get(slot, fields.useHigh) * wordRange + (this.get(slot, fields.useLow) >>> 0);
   }
 
+  /** Until when the blob was promised to stay, in seconds since the epoch; up to 2106. */
+  promisedUntilOf(slot: number): number {
+    return this.get(slot, fields.promisedUntil) >>> 0;
+  }
+
   setUse(slot: number, use: number): void {
     this.set(slot, fields.useLow, use % wordRange);
     this.set(slot, fields.useHigh, Math.floor(use / wordRange));

@@ -181,8 +181,8 @@ function restoreEntry(table: BlobTable, words: Int32Array, at: number, { lastUse
   const { slots } = table;
   const use = numberAt(words, at + 2);
   if (slots.useOf(slot) === unknownUse && use > unknownUse && use <= lastUse) slots.setUse(slot, use);
-  const promisedUntil = words[at + 4] ?? 0;
-  const isLater = promisedUntil > slots.get(slot, fields.promisedUntil);
+  const promisedUntil = (words[at + 4] ?? 0) >>> 0;
+  const isLater = promisedUntil > slots.promisedUntilOf(slot);
   if (isLater && promisedUntil <= latestPromise) slots.set(slot, fields.promisedUntil, promisedUntil);
 }
 

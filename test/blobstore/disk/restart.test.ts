@@ -165,6 +165,26 @@ describe('A DiskBlobStore that is opened again', () => {
     assert.ok((await listed(site)).includes(String(digests[0])));
   });
 
+  for (const year of [2024, 2040]) {
+    it(`keeps what it promised in ${year} though all others were used later, also after a restart (D4)`, async () => {
+      const options = { maxBytes: 1_000_000, clock: new FakeClock(Date.UTC(year, 0)) };
+      await site.reopen(options);
+      const [promised] = await put(Array.from('abcdefghi'), 100_000);
+      assert.deepEqual(await site.store.findMissing([promised!]), []);
+
+      for (const name of ['j', 'k']) {
+        const others = (await listed(site)).filter((each) => each !== String(promised));
+        for (const other of others) await readBlob(site.store, Digest.parse(other));
+        if (name === 'k') await site.reopen(options);
+        await listed(site);
+        await put([name, `${name}2`], 100_000);
+
+        await until(async () => (await site.store.stats()).blobs! <= 9);
+        assert.ok((await listed(site)).includes(String(promised)), `before ${name}`);
+      }
+    });
+  }
+
   it('takes a blob anew whose file is cut off, and that it has reported as missing (CAS-4)', async () => {
     const data = Buffer.alloc(100_000, 'a');
     const digest = await site.put(data);
