@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { ChunkPool } from '../../common/chunk-pool.js';
 import { Code } from '../../common/code.js';
 import { type Logger, silentLogger } from '../../common/logger.js';
+import { SharedTasks } from '../../common/shared-tasks.js';
 import { StatusError } from '../../common/status-error.js';
 import { collectBytes } from '../../common/async-iteration.js';
 import type { Digest } from '../../digest/digest.js';
@@ -32,7 +33,8 @@ const maxRemembered = 100_000;
  * of the process: up to 1 MiB before the first byte, so that a damaged blob is just not found; larger ones while they
  * stream, the last chunk being held back until the hash is known, so that damage ends the read with DATA_LOSS and
  * nobody ever gets all of the bytes. A part of a larger blob is read only after a first pass over the whole, for a part
- * does not hash to anything. A blob that is found damaged is put aside, where the store can do so, and else deleted.
+ * does not hash to anything; all who want one meanwhile wait for the same pass. A blob that is found damaged is put aside,
+ * where the store can do so, and else deleted.
  */
 export class VerifyingBlobStore implements BlobStore {
   readonly presence: BlobPresence | undefined;
@@ -40,6 +42,7 @@ export class VerifyingBlobStore implements BlobStore {
   readonly #inner: BlobStore;
   readonly #logger: Logger;
   readonly #verified = new LRUCache<string, true>({ max: maxRemembered });
+  readonly #passes = new SharedTasks();
   readonly #passMemory = new ChunkPool({ budgetBytes: passBytes, maxIdleBytes: 0 });
   #heldBytes = 0;
 
@@ -68,7 +71,8 @@ export class VerifyingBlobStore implements BlobStore {
     } else if (!isSmall && length === digest.sizeBytes) {
       yield* this.#streamVerified(digest, range, signal);
     } else {
-      await this.#check(digest, signal);
+      // Many may want parts of it at a time, and each of them the whole to be checked.
+      await this.#passes.join(digest.key, (over) => this.#check(digest, over), signal);
       yield* this.#inner.read(digest, range, signal);
     }
   }
@@ -104,7 +108,7 @@ export class VerifyingBlobStore implements BlobStore {
   }
 
   /** Goes over all of a blob. */
-  async #check(digest: Digest, signal?: AbortSignal): Promise<void> {
+  async #check(digest: Digest, signal: AbortSignal): Promise<void> {
     const chunks = this.#passMemory.open();
     try {
       const pass = forEach(this.#streamVerified(digest, { chunks }, signal), (chunk) => chunks.giveBack(chunk));

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { collectBytes } from '../../../src/common/async-iteration.js';
 import { Code } from '../../../src/common/code.js';
-import { BlobNotFoundError, type BlobStore } from '../../../src/blobstore/blob-store.js';
+import { orAborted } from '../../../src/common/or-aborted.js';
+import { StatusError } from '../../../src/common/status-error.js';
+import { BlobNotFoundError, type BlobStore, type ByteRange } from '../../../src/blobstore/blob-store.js';
 import { DiskBlobStore } from '../../../src/blobstore/backends/disk-blob-store.js';
 import { MemoryBlobStore } from '../../../src/blobstore/backends/memory-blob-store.js';
 import { VerifyingBlobStore } from '../../../src/blobstore/decorators/verifying-blob-store.js';
@@ -146,6 +148,71 @@ describe('VerifyingBlobStore', () => {
     assert.ok(whole.equals(large));
     assert.ok(before.equals(large.subarray(1_048_570, 1_048_590)));
     assert.ok(after.equals(before));
+  });
+
+  describe('whose large blob is wanted in parts by many at a time', () => {
+    const part = { offset: 1_048_570, limit: 20 };
+    let passes: AbortSignal[];
+    let open: () => void;
+
+    /** Counts who goes over the whole of a blob, and holds them up until it is opened. */
+    class GatedStore extends MemoryBlobStore {
+      readonly #opened = new Promise<void>((resolve) => (open = resolve));
+
+      override async *read(digest: Digest, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+        if (range?.offset === undefined) {
+          passes.push(signal!);
+          await orAborted(this.#opened, signal);
+        }
+        yield* super.read(digest, range, signal);
+      }
+    }
+
+    const readPart = (signal?: AbortSignal): Promise<Buffer> => collectBytes(store.read(largeDigest, part, signal));
+
+    beforeEach(async () => {
+      passes = [];
+      inner = new GatedStore();
+      store = new VerifyingBlobStore(inner);
+      await inner.write(largeDigest, inChunks(large, 1024 * 1024));
+    });
+
+    it('goes over it once for all of them', async () => {
+      const reads = Array.from({ length: 50 }, () => readPart());
+      open();
+
+      for (const read of reads) assert.ok((await read).equals(large.subarray(1_048_570, 1_048_590)));
+      assert.equal(passes.length, 1);
+    });
+
+    it('goes on when the one leaves for whom it has begun, and ends when all have left', async () => {
+      const [first, second] = [new AbortController(), new AbortController()];
+      const reads = [first, second].map(({ signal }) => readPart(signal));
+      for (const read of reads) read.catch(() => undefined);
+      first.abort(new StatusError(Code.Cancelled, 'The client is gone'));
+      await assert.rejects(reads[0]!, hasCode(Code.Cancelled));
+      assert.equal(passes[0]!.aborted, false);
+
+      second.abort(new StatusError(Code.Cancelled, 'The client is gone'));
+
+      await assert.rejects(reads[1]!, hasCode(Code.Cancelled));
+      assert.equal(passes[0]!.aborted, true);
+      const third = readPart();
+      open();
+      assert.equal((await third).length, 20);
+      assert.equal(passes.length, 2);
+    });
+
+    it('serves none of them of a damaged one, which is put aside once', async () => {
+      await inner.delete([largeDigest]);
+      await inner.write(largeDigest, inChunks(damaged(large), 1024 * 1024));
+      const reads = Array.from({ length: 5 }, () => readPart());
+      for (const read of reads) read.catch(() => undefined);
+      open();
+
+      for (const read of reads) await assert.rejects(read, hasCode(Code.DataLoss));
+      assert.equal(passes.length, 1);
+    });
   });
 
   it('holds at most 64 MiB for readers that do not go on, however many they are (U4)', async () => {
