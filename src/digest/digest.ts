@@ -1,6 +1,7 @@
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { SHA256, digestFunctionBySegment, digestFunctionOf, type DigestFunction } from './digest-function.js';
+import { isHashAt, isLowerHexAt } from './hash-text.js';
 
 /** The wire form, as decoded or as to be encoded. */
 export interface DigestMessage {
@@ -18,6 +19,7 @@ export class Digest {
   readonly function: DigestFunction;
   readonly hash: string;
   readonly sizeBytes: number;
+  #key: string | undefined;
 
   private constructor(fn: DigestFunction, hash: string, sizeBytes: number) {
     this.function = fn;
@@ -45,6 +47,15 @@ export class Digest {
       throw new StatusError(Code.InvalidArgument, `Digest ${hash}/${sizeBytes} mixes the empty blob with another`);
     }
     return new Digest(fn, hash, sizeBytes);
+  }
+
+  /** The digest whose hash stands in ASCII in `text` from `start` on; `undefined` if the parts do not pass. */
+  static at(text: Buffer, start: number, sizeBytes: number, fn: DigestFunction): Digest | undefined {
+    const end = start + fn.hexLength;
+    if (end > text.length || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0) return undefined;
+    if (!isLowerHexAt(text, start, fn.hexLength)) return undefined;
+    if ((sizeBytes === 0) !== isHashAt(fn.emptyHash, text, start)) return undefined;
+    return new Digest(fn, text.toString('latin1', start, end), sizeBytes);
   }
 
   /** Checks a wire message once, at the edge. Unset counts as malformed (DIG-3). */
@@ -82,7 +93,7 @@ export class Digest {
 
   /** A stable key for maps, file names and SQL: `FUNCTION/HASH-SIZE`. */
   get key(): string {
-    return `${this.function.segment}/${this.hash}-${this.sizeBytes}`;
+    return (this.#key ??= `${this.function.segment}/${this.hash}-${this.sizeBytes}`);
   }
 
   equals(other: Digest): boolean {

@@ -1,4 +1,4 @@
-import type { Blob } from '../blobstore/blob-store.js';
+import type { Blob, BlobStore, WriteOutcome } from '../blobstore/blob-store.js';
 import type { ZstdCodec } from '../codec/zstd/zstd-codec.js';
 import { forEachConcurrently } from '../common/async-iteration.js';
 import { Code } from '../common/code.js';
@@ -10,6 +10,7 @@ import { decodeMessage } from '../proto/any.js';
 import { reapi } from '../proto/index.js';
 import { statusMessageOf } from '../proto/status.js';
 import { blobOfEntry, readEntry } from './batch-entries.js';
+import { BatchUpdateBytes } from './batch-update-bytes.js';
 import type { CallContext } from './call-context.js';
 import { findMissingInBytes } from './find-missing-bytes.js';
 import type { InstanceRegistry } from './instance-registry.js';
@@ -37,8 +38,12 @@ export class ContentAddressableStorageService {
   readonly #bytesInFlight: WeightedSemaphore;
   readonly #zstd: ZstdCodec;
 
-  /** Builds ask for thousands of digests, most of which are there. */
+  /** Builds ask for thousands of digests, most of which are there, and bring thousands of small blobs. */
   readonly raw = {
+    batchUpdateBlobs: (request: Buffer, context: CallContext): Promise<Uint8Array> => {
+      const batch = BatchUpdateBytes.parse(request);
+      return batch ? this.#batchUpdateInBytes(batch, context) : this.#batchUpdateDecoded(request, context);
+    },
     findMissingBlobs: (request: Buffer, context: CallContext): Uint8Array | Promise<Uint8Array> =>
       findMissingInBytes(request, (instanceName) => this.#registry.blobs(instanceName).presence) ??
       this.#findMissingDecoded(request, context),
@@ -86,13 +91,42 @@ export class ContentAddressableStorageService {
       const entry = blobOfEntry(request, terms, context.signal);
       parsed.push(entry instanceof Promise ? await entry : entry);
     }
-    const good = parsed.filter((entry): entry is Blob => !(entry instanceof StatusError));
-    const outcomes = (await blobs.writeBatch(good, context.signal)).values();
-    const responses = parsed.map((entry, index) => {
-      const failure = entry instanceof StatusError ? entry : outcomes.next().value;
-      return { digest: requests[index]?.digest ?? null, status: statusMessageOf(failure) };
+    const outcomes = await writeGood(blobs, parsed, context.signal);
+    const responses = outcomes.map((outcome, index) => {
+      return { digest: requests[index]?.digest ?? null, status: statusMessageOf(outcome) };
     });
     return { responses };
+  }
+
+  async #batchUpdateInBytes(batch: BatchUpdateBytes, context: CallContext): Promise<Uint8Array> {
+    const { instanceName, blobs } = batch;
+    const store = this.#registry.writableBlobs(instanceName);
+    let dataBytes = 0;
+    let announced = 0;
+    for (const { digest, data } of blobs) {
+      dataBytes += data.length;
+      announced += digest.sizeBytes;
+    }
+    await this.#admit(Math.max(dataBytes, announced), blobs.length, context);
+    const { maxBlobBytes = Infinity } = this.#registry.get(instanceName);
+    const fitting = blobs.map((blob) =>
+      blob.digest.sizeBytes > maxBlobBytes ? this.#misfit(instanceName, blob) : blob,
+    );
+    return batch.response(await writeGood(store, fitting, context.signal));
+  }
+
+  #misfit(instanceName: string, blob: Blob): Blob | StatusError {
+    try {
+      this.#registry.assertFits(instanceName, blob.digest);
+      return blob;
+    } catch (reason) {
+      return StatusError.from(reason);
+    }
+  }
+
+  async #batchUpdateDecoded(request: Buffer, context: CallContext): Promise<Uint8Array> {
+    const decoded = decodeMessage('a BatchUpdateBlobsRequest', reapi.BatchUpdateBlobsRequest, request);
+    return reapi.BatchUpdateBlobsResponse.encode(await this.batchUpdateBlobs(decoded, context)).finish();
   }
 
   async batchReadBlobs(
@@ -165,4 +199,17 @@ export class ContentAddressableStorageService {
 /** What the digests of a batch claim; those that claim nonsense are dealt with one by one. */
 function announcedBytes(digests: readonly (DigestMessage | null | undefined)[]): number {
   return digests.reduce((sum, digest) => sum + Math.max(0, digest?.sizeBytes ?? 0), 0);
+}
+
+/** Writes those entries of a batch that are blobs. Returns an outcome for each entry. */
+async function writeGood(
+  store: BlobStore,
+  entries: readonly (Blob | StatusError)[],
+  signal: AbortSignal,
+): Promise<readonly WriteOutcome[]> {
+  const good = entries.filter((entry): entry is Blob => !(entry instanceof StatusError));
+  const written = await store.writeBatch(good, signal);
+  if (good.length === entries.length) return written;
+  const outcomes = written.values();
+  return entries.map((entry) => (entry instanceof StatusError ? entry : outcomes.next().value));
 }

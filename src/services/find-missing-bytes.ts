@@ -66,7 +66,7 @@ function outlineOf(request: Buffer): Outline | undefined {
 }
 
 /** DIG-4: what is not said is inferred from the length of the hash. */
-function functionOf(value: number, hexLength: number): DigestFunction | undefined {
+export function functionOf(value: number, hexLength: number): DigestFunction | undefined {
   for (const each of digestFunctions) {
     const isMeant =
       value === 0 ? !each.isNamedInResources && each.hexLength === hexLength : (each.value as number) === value;
@@ -75,7 +75,8 @@ function functionOf(value: number, hexLength: number): DigestFunction | undefine
   return undefined;
 }
 
-function isPlain(text: string): boolean {
+/** Whether it is the same in every encoding. */
+export function isPlain(text: string): boolean {
   return text === '' || /^[\x20-\x7e]*$/.test(text);
 }
 
@@ -105,7 +106,7 @@ function look(
 }
 
 /** The size that is all there is from `start` to `end`: left out, or encoded in the one way that is usual. */
-function sizeBetween(request: Buffer, start: number, end: number): number | undefined {
+export function sizeBetween(request: Buffer, start: number, end: number): number | undefined {
   if (start === end) return 0;
   if (request[start] !== tags.sizeBytes) return undefined;
   let size = 0;

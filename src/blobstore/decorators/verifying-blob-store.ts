@@ -37,7 +37,6 @@ const maxRemembered = 100_000;
  * where the store can do so, and else deleted.
  */
 export class VerifyingBlobStore implements BlobStore {
-  readonly presence: BlobPresence | undefined;
   readonly stats: MeasurableStore['stats'] | undefined;
   readonly #inner: BlobStore;
   readonly #logger: Logger;
@@ -47,10 +46,14 @@ export class VerifyingBlobStore implements BlobStore {
   #heldBytes = 0;
 
   constructor(inner: BlobStore, logger: Logger = silentLogger) {
-    this.presence = inner.presence && withEmptyBlob(inner.presence);
     this.stats = isMeasurable(inner) ? (signal) => inner.stats(signal) : undefined;
     this.#inner = inner;
     this.#logger = logger;
+  }
+
+  get presence(): BlobPresence | undefined {
+    const { presence } = this.#inner;
+    return presence && withEmptyBlob(presence);
   }
 
   findMissing(digests: readonly Digest[], signal?: AbortSignal): Promise<Digest[]> {
@@ -86,8 +89,10 @@ export class VerifyingBlobStore implements BlobStore {
   async writeBatch(blobs: readonly Blob[], signal?: AbortSignal): Promise<readonly WriteOutcome[]> {
     const faults = blobs.map(faultOf);
     const good = blobs.filter(({ digest }, index) => !faults[index] && !digest.isEmpty);
-    const outcomes = (good.length > 0 ? await this.#inner.writeBatch(good, signal) : []).values();
-    for (const { digest } of good) this.#verified.delete(digest.key);
+    const written = good.length > 0 ? await this.#inner.writeBatch(good, signal) : [];
+    if (this.#verified.size > 0) for (const { digest } of good) this.#verified.delete(digest.key);
+    if (good.length === blobs.length) return written;
+    const outcomes = written.values();
     return blobs.map(({ digest }, index) => faults[index] ?? (digest.isEmpty ? undefined : outcomes.next().value));
   }
 

@@ -9,6 +9,7 @@ import type { Digest } from '../../digest/digest.js';
 import type { Blob, WriteOutcome } from '../blob-store.js';
 import { checkSize, sizeMismatch } from '../check-size.js';
 import { type PackFolder, maxPackedBlobBytes } from '../packs/pack-folder.js';
+import type { ForgottenBlob, PackPlace } from '../packs/pack-place.js';
 import { packedBytes } from '../packs/pack-record.js';
 import type { BlobFiles } from './blob-files.js';
 import { type BlobIndex, ownFile } from './blob-index.js';
@@ -31,7 +32,10 @@ export interface DiskBlobWriterDependencies {
 /** So much room is set aside for an upload at a time. */
 const reservationStep = 16 * 1024 * 1024;
 
-const succeeded: Promise<WriteOutcome> = Promise.resolve(undefined);
+/** What went wrong with blobs that were appended together, by their keys. */
+type Failures = ReadonlyMap<string, StatusError>;
+
+const noFailures: Failures = new Map();
 
 /**
  * Brings blobs to the disk, and then into the index: small ones together into a pack, each large one under a temporary name
@@ -40,7 +44,7 @@ const succeeded: Promise<WriteOutcome> = Promise.resolve(undefined);
 export class DiskBlobWriter {
   readonly #deps: DiskBlobWriterDependencies;
   /** Small blobs on their way to the disk: whoever brings one of them, too, waits for it. */
-  readonly #underWay = new Map<string, Promise<WriteOutcome>>();
+  readonly #underWay = new Map<string, Promise<Failures>>();
   #isFailing = false;
 
   constructor(dependencies: DiskBlobWriterDependencies) {
@@ -53,28 +57,33 @@ export class DiskBlobWriter {
     const checked = checkSize(digest, content, signal);
     if (digest.sizeBytes > maxPackedBlobBytes) return this.#writeFile(digest, checked, signal);
     await this.#refuseWithoutRoom(digest);
-    const [outcome] = await Promise.all(this.#pack([{ digest, data: await collectBytes(checked) }]));
-    if (outcome) throw outcome;
+    const failures = await this.#pack([{ digest, data: await collectBytes(checked) }]);
+    const failure = failures.get(digest.key);
+    if (failure) throw failure;
   }
 
   /** See `BlobStore.writeBatch`. */
   async writeBatch(blobs: readonly Blob[], signal?: AbortSignal): Promise<readonly WriteOutcome[]> {
-    const outcomes: Promise<WriteOutcome>[] = blobs.map(() => succeeded);
-    const small = new Map<number, Blob>();
+    const outcomes: WriteOutcome[] = blobs.map(() => undefined);
+    const small: Blob[] = [];
     const large = new Map<number, Blob>();
-    for (const [position, blob] of blobs.entries()) {
+    let position = -1;
+    for (const blob of blobs) {
+      position += 1;
       const { digest, data } = blob;
-      if (await this.#isPresent(digest)) continue;
-      if (data.length !== digest.sizeBytes) outcomes[position] = Promise.resolve(sizeMismatch(digest, data.length));
-      else (data.length > maxPackedBlobBytes ? large : small).set(position, blob);
+      const isSmall = data.length === digest.sizeBytes && data.length <= maxPackedBlobBytes;
+      // A small one is looked up when it is packed, unless its file has to be looked for.
+      if (isSmall && this.#deps.listing.isComplete) small.push(blob);
+      else if (await this.#isPresent(digest)) continue;
+      else if (isSmall) small.push(blob);
+      else if (data.length === digest.sizeBytes) large.set(position, blob);
+      else outcomes[position] = sizeMismatch(digest, data.length);
     }
-    const packed = this.#pack([...small.values()]);
-    for (const [index, position] of [...small.keys()].entries()) outcomes[position] = packed[index] ?? succeeded;
+    const failures = this.#pack(small);
     await forEachConcurrently(large, 8, async ([position, blob]) => {
-      outcomes[position] = this.#writeLarge(blob, signal);
-      await outcomes[position];
+      outcomes[position] = await this.#writeLarge(blob, signal);
     });
-    return Promise.all(outcomes);
+    return overlaid(blobs, outcomes, await failures);
   }
 
   async #writeLarge({ digest, data }: Blob, signal?: AbortSignal): Promise<WriteOutcome> {
@@ -99,40 +108,39 @@ export class DiskBlobWriter {
     }
   }
 
-  /** Stores small blobs of the right size together; an outcome for each, in order. */
-  #pack(blobs: readonly Blob[]): readonly Promise<WriteOutcome>[] {
+  /** Stores small blobs of the right size together. Returns what went wrong. Never rejects. */
+  async #pack(blobs: readonly Blob[]): Promise<Failures> {
     const fresh: Blob[] = [];
+    const others = new Set<Promise<Failures>>();
     // It begins after this turn: by then all of them are known.
     const group = Promise.resolve().then(() => this.#append(fresh));
-    return blobs.map((blob) => {
-      const { digest } = blob;
-      if (this.#deps.index.touch(digest)) return succeeded;
-      const { key } = digest;
+    for (const blob of blobs) {
+      if (this.#deps.index.touch(blob.digest)) continue;
+      const { key } = blob.digest;
       const other = this.#underWay.get(key);
-      if (other) return other;
-      fresh.push(blob);
-      const outcome = group.then((failures) => {
-        this.#underWay.delete(key);
-        return failures.get(key);
-      });
-      this.#underWay.set(key, outcome);
-      return outcome;
-    });
+      if (other) others.add(other);
+      else this.#underWay.set(key, group);
+      if (!other) fresh.push(blob);
+    }
+    const failures = await group;
+    for (const { digest } of fresh) this.#underWay.delete(digest.key);
+    others.delete(group);
+    if (others.size === 0) return failures;
+    const all = await Promise.all([group, ...others]);
+    return new Map(all.flatMap((each) => [...each]));
   }
 
   /** Returns what went wrong, by key. Never rejects. */
-  async #append(blobs: readonly Blob[]): Promise<ReadonlyMap<string, StatusError>> {
-    const { index, packs } = this.#deps;
+  async #append(blobs: readonly Blob[]): Promise<Failures> {
+    if (blobs.length === 0) return noFailures;
+    const { packs } = this.#deps;
     const failures = new Map<string, StatusError>();
     const releases: (() => void)[] = [];
     const roomy = await this.#reserve(blobs, releases, failures);
     try {
       const places = roomy.length > 0 ? await packs.append(roomy) : [];
       // Nothing may come between: a record that the index does not know is taken for one that nobody needs.
-      const strays = roomy.flatMap(({ digest }, position) => {
-        const place = places[position];
-        return !place || index.add(digest, place) ? [] : [{ digest, place }];
-      });
+      const strays = this.#enter(roomy, places);
       if (roomy.length > 0) this.#noteSuccess();
       if (strays.length > 0) await packs.forget(strays);
     } catch (reason) {
@@ -143,17 +151,34 @@ export class DiskBlobWriter {
     return failures;
   }
 
+  /** Returns those records that were not needed, as their blobs were there. */
+  #enter(blobs: readonly Blob[], places: readonly PackPlace[]): ForgottenBlob[] {
+    const strays: ForgottenBlob[] = [];
+    for (const [position, place] of places.entries()) {
+      const digest = blobs[position]?.digest;
+      if (digest && !this.#deps.index.add(digest, place)) strays.push({ digest, place });
+    }
+    return strays;
+  }
+
   /** Sets room aside for small blobs. Returns those for which there is some. */
   async #reserve(
     blobs: readonly Blob[],
     releases: (() => void)[],
     failures: Map<string, StatusError>,
   ): Promise<readonly Blob[]> {
+    const { budget } = this.#deps;
     const roomy: Blob[] = [];
+    try {
+      releases.push(await budget.reserve(blobs.reduce((sum, blob) => sum + neededBytes(blob), 0)));
+      return blobs;
+    } catch {
+      // There may be room for some.
+    }
     for (const blob of blobs) {
       const { digest } = blob;
       try {
-        releases.push(await this.#deps.budget.reserve(packedBytes(digest.function, digest.sizeBytes)));
+        releases.push(await budget.reserve(neededBytes(blob)));
         roomy.push(blob);
       } catch (reason) {
         failures.set(digest.key, this.#failure(digest, reason));
@@ -229,4 +254,18 @@ export class DiskBlobWriter {
     this.#isFailing = false;
     this.#deps.logger.info({}, 'Blobs can be stored again');
   }
+}
+
+function overlaid(
+  blobs: readonly Blob[],
+  outcomes: readonly WriteOutcome[],
+  failures: Failures,
+): readonly WriteOutcome[] {
+  if (failures.size === 0) return outcomes;
+  return outcomes.map((outcome, position) => outcome ?? failures.get(blobs[position]?.digest.key ?? ''));
+}
+
+/** What a small blob takes on the disk. */
+function neededBytes({ digest }: Blob): number {
+  return packedBytes(digest.function, digest.sizeBytes);
 }

@@ -17,6 +17,9 @@ export interface NewRecord {
 /** Data up to this size is copied beside its header: a buffer of its own costs more than the copy. */
 const copiedBytes = 2048;
 
+/** Of memory that is used again, so much is kept. */
+const maxKeptBytes = 4 * 1024 * 1024;
+
 /** How many bytes a record takes in a segment. */
 export function recordBytes({ fn, data }: NewRecord): number {
   return packedBytes(fn, data?.length ?? 0);
@@ -31,9 +34,29 @@ export interface ComposedRecords {
   readonly offsets: number[];
 }
 
-/** Lays records out behind the last one of a segment. Larger data is not copied. */
-export function composeRecords(records: readonly NewRecord[], { salt, fileBytes }: PackSegment): ComposedRecords {
-  const block = Buffer.allocUnsafe(records.reduce((sum, record) => sum + blockBytes(record), 0));
+/** Memory that is used again: new memory of some hundred kilobytes costs more than what is written into it. */
+export class ComposeMemory {
+  #block = Buffer.alloc(0);
+
+  /** At least `sizeBytes`, whose content is anything; the same as the last time, unless that was much. */
+  take(sizeBytes: number): Buffer {
+    if (sizeBytes > maxKeptBytes) return Buffer.allocUnsafe(sizeBytes);
+    if (this.#block.length < sizeBytes) {
+      this.#block = Buffer.allocUnsafeSlow(Math.min(maxKeptBytes, 2 ** Math.ceil(Math.log2(sizeBytes))));
+    }
+    return this.#block;
+  }
+}
+
+/** Lays records out behind the last one of a segment, in `memory`. Larger data is not copied. */
+export function composeRecords(
+  records: readonly NewRecord[],
+  { salt, fileBytes }: PackSegment,
+  memory: ComposeMemory,
+): ComposedRecords {
+  let roomBytes = 0;
+  for (const record of records) roomBytes += blockBytes(record);
+  const block = memory.take(roomBytes);
   const buffers: Uint8Array[] = [];
   const offsets: number[] = [];
   let used = 0;

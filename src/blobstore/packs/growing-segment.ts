@@ -1,6 +1,6 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { syncFolder } from '../../common/durable-folder.js';
-import { type NewRecord, composeRecords } from './compose-records.js';
+import { ComposeMemory, type NewRecord, composeRecords } from './compose-records.js';
 import { PackSegment, drawSalt } from './pack-segment.js';
 import { writeFully } from './write-fully.js';
 
@@ -8,6 +8,7 @@ import { writeFully } from './write-fully.js';
 export class GrowingSegment {
   readonly segment: PackSegment;
   readonly #file: FileHandle;
+  readonly #memory = new ComposeMemory();
   #recordCount = 0;
   #isDirty = false;
   #isBroken = false;
@@ -53,7 +54,7 @@ export class GrowingSegment {
    * kernel takes the pages for clean, so that a later one proves nothing.
    */
   async append(records: readonly NewRecord[], isDurable: boolean): Promise<readonly number[]> {
-    const { buffers, offsets, sizeBytes } = composeRecords(records, this.segment);
+    const { buffers, offsets, sizeBytes } = composeRecords(records, this.segment, this.#memory);
     try {
       await writeFully(this.#file, buffers, this.segment.fileBytes);
       this.#isDirty = true;

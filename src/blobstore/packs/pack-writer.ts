@@ -163,7 +163,8 @@ export class PackWriter {
     const sizeBytes = group.reduce((sum, unit) => sum + unit.sizeBytes, 0);
     const minSegment = Math.max(...group.map((unit) => unit.minSegment));
     const growing = await this.#growingFor(sizeBytes, minSegment);
-    const records = group.flatMap((unit) => unit.records);
+    const [first] = group;
+    const records = first && group.length === 1 ? first.records : group.flatMap((unit) => unit.records);
     const isDurable = group.some((unit) => unit.isDurable);
     const offsets = records.length > 0 ? await growing.append(records, isDurable) : [];
     return { offsets, segment: growing.segment.number };
