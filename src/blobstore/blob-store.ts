@@ -31,7 +31,7 @@ export type WriteOutcome = StatusError | undefined;
  * `VerifyingBlobStore`, whose checked stream fails before the write could be committed.
  */
 export interface BlobStore {
-  /** Offered by a store that knows in memory what it holds: answers as {@link findMissing} does, one blob at a time. */
+  /** Offered while a store knows in memory what it holds: answers as {@link findMissing} does, one blob at a time. */
   readonly presence?: BlobPresence | undefined;
 
   /** Returns the subset of `digests` that this store does not hold, each once. Refreshes the lifetime of the others. */

@@ -6,11 +6,6 @@ export class KeyedMutex {
   /** For each key of which a task runs, those that wait for it. Each is woken once: thousands may want the same key. */
   readonly #waiting = new Map<string, Set<() => void>>();
 
-  /** Whether a task of `key` is running, or is just about to. */
-  isBusy(key: string): boolean {
-    return this.#waiting.has(key);
-  }
-
   /**
    * Runs `task` when no other of `key` runs; it starts before this returns when none does. Rejects when `signal` aborts
    * while it waits; a task that has started is left to end by itself.

@@ -65,7 +65,6 @@ interface Parts {
  * their bytes are is for a verifying decorator to check.
  */
 export class DiskBlobStore implements ListableBlobStore, MeasurableStore, AsyncDisposable {
-  readonly presence: BlobPresence;
   readonly untouched: BlobStore;
   readonly #lifecycle: Lifecycle;
   readonly #parts: Parts;
@@ -74,6 +73,7 @@ export class DiskBlobStore implements ListableBlobStore, MeasurableStore, AsyncD
   readonly #writer: DiskBlobWriter;
   readonly #remover: BlobRemover;
   readonly #reader: BlobReader;
+  readonly #presence: BlobPresence;
 
   private constructor(parts: Parts, budget: Omit<DiskBudgetOptions, 'evict'>, lifecycle: Lifecycle) {
     this.#lifecycle = lifecycle;
@@ -84,7 +84,8 @@ export class DiskBlobStore implements ListableBlobStore, MeasurableStore, AsyncD
     const quarantine = new Quarantine(join(budget.path, 'quarantine'), parts.logger);
     this.#remover = new BlobRemover({ ...parts, quarantine });
     this.#reader = new BlobReader({ ...parts, remover: this.#remover });
-    this.presence = presenceIn(parts);
+    const { index } = parts;
+    this.#presence = { touch: (fn, text, start, sizeBytes) => index.promiseText(fn, text, start, sizeBytes) };
     parts.listing.whenCutOff((digest) => this.#remover.quarantine(digest));
     this.untouched = new UntouchedBlobs(parts);
     void parts.listing.settled().then(() => this.#budget.trim());
@@ -127,6 +128,11 @@ export class DiskBlobStore implements ListableBlobStore, MeasurableStore, AsyncD
     const maxBytes = options.maxBytes ?? (await halfOfFreeBytesAt(path, packs.fileBytes + fileBytes()));
     const budget = { path, maxBytes, clock, usedBytes: () => fileBytes() + packs.fileBytes };
     return new DiskBlobStore({ files, packs, index, listing, changes, clock, logger }, budget, lifecycle);
+  }
+
+  /** Not offered while the names of files are read: until then the disk has to be asked, which takes a while. */
+  get presence(): BlobPresence | undefined {
+    return this.#parts.listing.isComplete ? this.#presence : undefined;
   }
 
   /** How many bytes blobs may take. */
@@ -218,15 +224,4 @@ export class DiskBlobStore implements ListableBlobStore, MeasurableStore, AsyncD
     await this.#budget.idle();
     await this.#lifecycle[Symbol.asyncDispose]();
   }
-}
-
-/** Answers from the index; while the names of files are being read, also from the disk. */
-function presenceIn({ index, listing }: Parts): BlobPresence {
-  return {
-    touch: (fn, text, start, sizeBytes) =>
-      index.promiseText(fn, text, start, sizeBytes) ||
-      (!listing.isComplete &&
-        listing.findNow(fn, text, start, sizeBytes) &&
-        index.promiseText(fn, text, start, sizeBytes)),
-  };
 }

@@ -14,8 +14,6 @@ export interface SizeSplit {
 
 /** Keeps small blobs in one store and large ones in another. With another threshold, blobs in between are not found again. */
 export class SizeSplittingBlobStore extends RoutingBlobStore {
-  /** Offered where both stores offer it. */
-  readonly presence: BlobPresence | undefined;
   readonly #small: Route;
   readonly #large: Route;
   readonly #thresholdBytes: number;
@@ -25,7 +23,12 @@ export class SizeSplittingBlobStore extends RoutingBlobStore {
     this.#small = { name: 'the storage of small blobs', store: small };
     this.#large = { name: 'the storage of large blobs', store: large };
     this.#thresholdBytes = thresholdBytes;
-    this.presence = small.presence && large.presence && bySize(small.presence, large.presence, thresholdBytes);
+  }
+
+  /** Offered where both stores offer it. */
+  get presence(): BlobPresence | undefined {
+    const [small, large] = [this.#small.store.presence, this.#large.store.presence];
+    return small && large && bySize(small, large, this.#thresholdBytes);
   }
 
   protected override routeOf({ sizeBytes }: Digest): Route {

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -79,15 +78,6 @@ export class BlobFiles {
   /** The size of a blob's file, or `undefined` if there is none. */
   async sizeOf(key: string): Promise<number | undefined> {
     return (await lookedUp(stat(this.#pathOf(key))))?.size;
-  }
-
-  /** As {@link sizeOf}, for those who cannot wait. */
-  sizeNow(key: string): number | undefined {
-    try {
-      return statSync(this.#pathOf(key), { throwIfNoEntry: false })?.size;
-    } catch {
-      return undefined; // Whoever can wait will be told.
-    }
   }
 
   /** Moves a blob's file elsewhere in the same file system. */

@@ -82,19 +82,6 @@ export class FileListing implements AsyncDisposable {
     });
   }
 
-  /** As {@link find}, for those who cannot wait and have the hash as text: see `BlobPresence.touch`. */
-  findNow(fn: DigestFunction, text: Uint8Array, start: number, sizeBytes: number): boolean {
-    const { changes, files, index } = this.#deps;
-    const digest = digestOf(
-      fn,
-      `${Buffer.from(text.subarray(start, start + fn.hexLength)).toString('latin1')}-${sizeBytes}`,
-    );
-    // A blob that is being changed counts as absent.
-    if (!digest || changes.isBusy(digest.key) || !this.#isWhole(digest, files.sizeNow(digest.key))) return false;
-    index.addListedFile(digest);
-    return true;
-  }
-
   /** To be told before a file is removed. */
   noteRemoval(key: string): void {
     if (!this.#isComplete) this.#removed.add(key);

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { MemoryBlobStore } from '../../../src/blobstore/backends/memory-blob-store.js';
+import { SizeSplittingBlobStore } from '../../../src/blobstore/decorators/size-splitting-blob-store.js';
+import { VerifyingBlobStore } from '../../../src/blobstore/decorators/verifying-blob-store.js';
 import { readBlob } from '../../../src/blobstore/read-blob.js';
 import { Digest } from '../../../src/digest/digest.js';
 import { SHA1, SHA512 } from '../../../src/digest/digest-function.js';
@@ -49,14 +52,39 @@ describe('A DiskBlobStore that is opened again', () => {
 
     await site.reopen();
     const [a, b, c] = digests;
-    const text = Buffer.from(`xx${a!.hash}`);
-    assert.equal(site.store.presence.touch(a!.function, text, 2, a!.sizeBytes), true);
-    assert.deepEqual(await site.store.findMissing([b!]), []);
+    assert.deepEqual(await site.store.findMissing([a!, b!]), []);
     assert.equal((await readBlob(site.store, c!)).length, 100_000);
     await site.store.write(a!, unread());
 
     assert.deepEqual(await listed(site), digests.map(String).sort());
     assert.equal((await site.store.stats()).sizeBytes, 300_000);
+  });
+
+  it('is asked in memory only once it knows all names, also through what stands before it', async () => {
+    const [a, b] = await put(['a', 'b'], 100_000);
+    const clock = new FakeClock();
+    const unreadable = join(site.path, a!.function.segment, 'loop');
+    await site.reopen({ clock, maxBytes: 1_000_000 }, () => symlink('loop', unreadable));
+    const before = [
+      site.store,
+      new VerifyingBlobStore(site.store),
+      new SizeSplittingBlobStore({ small: new MemoryBlobStore(), large: site.store, thresholdBytes: 1_000 }),
+    ];
+    await until(() => clock.sleepers > 0);
+    for (const store of before) {
+      assert.equal(store.presence, undefined);
+      assert.deepEqual(await store.findMissing([a!]), []);
+    }
+
+    await rm(unreadable);
+    clock.advance(60_000);
+
+    await until(() => site.store.presence !== undefined);
+    for (const { presence } of before) {
+      assert.ok(presence);
+      assert.ok(presence.touch(b!.function, Buffer.from(`xx${b!.hash}`), 2, b!.sizeBytes));
+      assert.ok(!presence.touch(b!.function, Buffer.from(`xx${b!.hash}`), 2, 99_999));
+    }
   });
 
   it('does not have what was deleted, small or large, also right after the start', async () => {
