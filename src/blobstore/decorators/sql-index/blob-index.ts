@@ -53,13 +53,17 @@ export class BlobIndex {
     const present = new Set<string>();
     const leaving = new Set<string>();
     for (const keys of this.#windows(digests)) {
-      const rows = await this.#lookUp(keys);
-      const stale = rows.filter((row) => row.stays && row.is_stale).map(({ digest }) => digest);
-      for (const row of rows) {
-        if (row.stays && !row.is_stale) present.add(row.digest);
-        if (row.is_leaving) leaving.add(row.digest);
+      for (let unsettled = keys; unsettled.length > 0;) {
+        const rows = await this.#lookUp(unsettled);
+        const stale = rows.filter((row) => row.stays && row.is_stale).map(({ digest }) => digest);
+        for (const row of rows) {
+          if (row.stays && !row.is_stale) present.add(row.digest);
+          if (row.is_leaving) leaving.add(row.digest);
+        }
+        if (stale.length > 0) for (const key of await this.#touch(stale)) present.add(key);
+        // A removal was quicker: whoever wants to store the blob has to know of it.
+        unsettled = stale.filter((key) => !present.has(key));
       }
-      if (stale.length > 0) for (const key of await this.#touch(stale)) present.add(key);
     }
     return { present, leaving };
   }
