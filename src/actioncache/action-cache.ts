@@ -7,6 +7,12 @@ export interface ActionCache {
   get(actionDigest: Digest, signal?: AbortSignal): Promise<reapi.ActionResult | undefined>;
 
   /**
+   * Offered where results may be in memory: a result as it was encoded, if at once it is known that {@link get} would return it.
+   * `undefined` says nothing at all. Nobody may change the bytes.
+   */
+  getEncoded?(actionDigest: Digest): Uint8Array | undefined;
+
+  /**
    * Stores a result in place of any other, and returns what is stored, which may be put in another form (AC-4). Durable,
    * where the store is, when it resolves.
    */

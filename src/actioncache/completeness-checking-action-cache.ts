@@ -3,6 +3,7 @@ import { type Logger, silentLogger } from '../common/logger.js';
 import type { Digest } from '../digest/digest.js';
 import type { reapi } from '../proto/index.js';
 import type { ActionCache } from './action-cache.js';
+import { isKnownComplete } from './encoded-result.js';
 import { faultOfResult } from './fault-of-result.js';
 import { storeInlineBytes } from './store-inline-bytes.js';
 
@@ -30,6 +31,12 @@ export class CompletenessCheckingActionCache implements ActionCache {
     this.#logger.info({ actionDigest, fault: fault.message }, 'An action result that is no longer complete is dropped');
     await this.#inner.delete(actionDigest, signal);
     return undefined;
+  }
+
+  getEncoded(actionDigest: Digest): Uint8Array | undefined {
+    const { presence } = this.#blobs;
+    const result = presence && this.#inner.getEncoded?.(actionDigest);
+    return result && isKnownComplete(result, actionDigest.function, presence) ? result : undefined;
   }
 
   async update(actionDigest: Digest, result: reapi.ActionResult, signal?: AbortSignal): Promise<reapi.ActionResult> {

@@ -3,6 +3,7 @@ import { StatusError } from '../common/status-error.js';
 import type { Digest } from '../digest/digest.js';
 import type { reapi } from '../proto/index.js';
 import type { ActionCache } from './action-cache.js';
+import { isKnownSuccess } from './encoded-result.js';
 
 /**
  * Holds only results of actions that ended with exit code 0 (AC-8): a failure may be the worker's, and cached it would meet
@@ -19,6 +20,11 @@ export class FailureExcludingActionCache implements ActionCache {
   async get(actionDigest: Digest, signal?: AbortSignal): Promise<reapi.ActionResult | undefined> {
     const result = await this.#inner.get(actionDigest, signal);
     return result?.exitCode === 0 ? result : undefined;
+  }
+
+  getEncoded(actionDigest: Digest): Uint8Array | undefined {
+    const result = this.#inner.getEncoded?.(actionDigest);
+    return result && isKnownSuccess(result) ? result : undefined;
   }
 
   async update(actionDigest: Digest, result: reapi.ActionResult, signal?: AbortSignal): Promise<reapi.ActionResult> {

@@ -29,6 +29,10 @@ export class KeyedActionCache implements ActionCache {
     }
   }
 
+  getEncoded(actionDigest: Digest): Uint8Array | undefined {
+    return this.#store.peek?.(keyOf(actionDigest));
+  }
+
   async update(actionDigest: Digest, result: reapi.ActionResult, signal?: AbortSignal): Promise<reapi.ActionResult> {
     const stored = withWorker(result);
     const bytes = reapi.ActionResult.encode(stored).finish();

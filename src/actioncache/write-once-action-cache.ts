@@ -27,6 +27,10 @@ export class WriteOnceActionCache implements ActionCache {
     return this.#inner.get(actionDigest, signal);
   }
 
+  getEncoded(actionDigest: Digest): Uint8Array | undefined {
+    return this.#inner.getEncoded?.(actionDigest);
+  }
+
   update(actionDigest: Digest, result: reapi.ActionResult, signal?: AbortSignal): Promise<reapi.ActionResult> {
     return this.#updates.exclusive(
       actionDigest.key,

@@ -9,6 +9,12 @@ export interface KeyedStore {
   /** Returns the value, or `undefined` if there is none or it has expired. */
   get(key: string, signal?: AbortSignal): Promise<Buffer | undefined>;
 
+  /**
+   * Offered by a store that has its values in memory: the value itself, which nobody may change, or `undefined` if there is
+   * none. It counts as a use, as {@link get} does.
+   */
+  peek?(key: string): Buffer | undefined;
+
   /** Stores a value in place of any other. Durable, where the store is, when it resolves. */
   put(key: string, value: Uint8Array, options?: PutOptions, signal?: AbortSignal): Promise<void>;
 

@@ -2,6 +2,7 @@ import type { Blob, WriteOutcome } from '../blobstore/blob-store.js';
 import { Digest } from '../digest/digest.js';
 import { reapi } from '../proto/index.js';
 import { statusMessageOf } from '../proto/status.js';
+import { varintAt, varintBytes, writeVarint } from '../proto/varint.js';
 import { functionOf, isPlain, sizeBetween } from './find-missing-bytes.js';
 
 const { Response } = reapi.BatchUpdateBlobsResponse;
@@ -141,32 +142,6 @@ function digestBetween(request: Buffer, start: number, end: number, functionValu
   if (request[start] !== tags.hash || fn?.hexLength !== hexLength || hashEnd > end) return undefined;
   const sizeBytes = sizeBetween(request, hashEnd, end);
   return sizeBytes === undefined ? undefined : Digest.at(request, start + 2, sizeBytes, fn);
-}
-
-/** The varint at `at`; infinite if it has more than three bytes, or more than it needs. */
-function varintAt(bytes: Buffer, at: number): number {
-  const first = bytes[at] ?? 0xff;
-  if (first < 0x80) return first;
-  const second = bytes[at + 1] ?? 0xff;
-  const low = (first & 0x7f) | ((second & 0x7f) << 7);
-  if (second < 0x80) return second === 0 ? Infinity : low;
-  const third = bytes[at + 2] ?? 0xff;
-  return third === 0 || third > 0x7f ? Infinity : low | (third << 14);
-}
-
-/** What a value below 2^21 takes as a varint. */
-function varintBytes(value: number): number {
-  if (value < 0x80) return 1;
-  return value < 0x4000 ? 2 : 3;
-}
-
-/** Returns where it ends. */
-function writeVarint(bytes: Buffer, at: number, value: number): number {
-  let rest = value;
-  let end = at;
-  for (; rest > 0x7f; rest >>>= 7) bytes[end++] = rest | 0x80;
-  bytes[end] = rest;
-  return end + 1;
 }
 
 function isFailure(outcome: WriteOutcome): boolean {

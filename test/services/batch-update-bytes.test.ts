@@ -41,7 +41,7 @@ describe('BatchUpdateBlobs over bytes', () => {
   const encode = (request: reapi.BatchUpdateBlobsRequest.$Properties): Buffer =>
     Buffer.from(reapi.BatchUpdateBlobsRequest.encode(request).finish());
 
-  const entryOf = (content: string | Buffer, fn = SHA256): reapi.BatchUpdateBlobsRequest.Request.$Properties => {
+  const entryOf = (content: string | Buffer, fn = SHA256) => {
     const data = Buffer.from(content);
     return { digest: Digest.of(data, fn).toProto(), data };
   };
@@ -147,7 +147,7 @@ describe('BatchUpdateBlobs over bytes', () => {
 
   it('decodes what is rare or wrong, and answers it alike (DIG-1 to DIG-5, CAS-8)', async () => {
     const good = entryOf('a');
-    const hash = good.digest?.hash ?? '';
+    const hash = good.digest.hash;
     for (const entry of [
       { ...good, compressor: ZSTD },
       { ...good, compressor: reapi.Compressor.Value.DEFLATE },

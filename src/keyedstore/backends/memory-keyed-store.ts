@@ -37,9 +37,14 @@ export class MemoryKeyedStore implements KeyedStore {
 
   async get(key: string, signal?: AbortSignal): Promise<Buffer | undefined> {
     signal?.throwIfAborted();
+    const value = this.peek(key);
+    return value && Buffer.from(value);
+  }
+
+  peek(key: string): Buffer | undefined {
     const entry = this.#entries.get(key);
     if (!entry) return undefined;
-    if (entry.expiresAtMs > this.#clock.now()) return Buffer.from(entry.value);
+    if (entry.expiresAtMs > this.#clock.now()) return entry.value;
     this.#entries.delete(key);
     return undefined;
   }
