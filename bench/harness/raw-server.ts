@@ -1,5 +1,10 @@
+import { hash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { createServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { framed } from './frame.js';
 
 // The limits: what node:http2 alone does with the same bytes, in a process of its own. Each path is one limit.
@@ -37,6 +42,31 @@ function findMissing(body: Buffer): Buffer {
   return framed(Buffer.concat(parts));
 }
 
+/** What a store cannot do without: each KiB is hashed, then all that has come is appended and flushed together. */
+const waiting: { readonly body: Buffer; readonly done: () => void }[] = [];
+let isStoring = false;
+let log: FileHandle | undefined;
+
+async function storeAll(): Promise<void> {
+  isStoring = true;
+  const folder = mkdtempSync(join(tmpdir(), 'bgd-bench-raw-'));
+  log ??= await open(join(folder, 'log'), 'w');
+  rmSync(folder, { recursive: true });
+  while (waiting.length > 0) {
+    const group = waiting.splice(0);
+    await log.writev(group.map(({ body }) => body));
+    await log.datasync();
+    for (const { done } of group) done();
+  }
+  isStoring = false;
+}
+
+function hashAndStore(body: Buffer, done: () => void): void {
+  for (let at = 0; at < body.length; at += 1024) hash('sha256', body.subarray(at, at + 1024), 'hex');
+  waiting.push({ body, done });
+  if (!isStoring) void storeAll();
+}
+
 const paths: Readonly<Record<string, (stream: ServerHttp2Stream, path: string) => void>> = {
   down: (stream, path) => {
     let left = Number(path.split('/')[2]);
@@ -57,6 +87,7 @@ const paths: Readonly<Record<string, (stream: ServerHttp2Stream, path: string) =
   },
   echo: (stream) => bodyOf(stream, (body) => answer(stream, body)),
   'find-missing': (stream) => bodyOf(stream, (body) => answer(stream, findMissing(body))),
+  store: (stream) => bodyOf(stream, (body) => hashAndStore(body, () => answer(stream, framed(Buffer.alloc(7_800))))),
   fill: (stream) =>
     bodyOf(stream, (body) => {
       known.clear();

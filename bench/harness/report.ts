@@ -23,3 +23,10 @@ export function report({ name, figure, limit, ratio, goal, stretch, isLimit = fa
 export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
+
+/** How long `task` takes. */
+export async function seconds(task: () => unknown): Promise<number> {
+  const start = performance.now();
+  await task();
+  return (performance.now() - start) / 1000;
+}
