@@ -11,6 +11,8 @@ const suites = {
   'disk-store': 'the disk store: restart, index, eviction',
   'sql-index': 'the index of blobs in SQL',
   'upload-dir': 'a tree of small files up',
+  'cas-memory': 'memory while many clients are slow',
+  deployments: 'each example of a storage, as a client sees it',
 };
 
 const names = process.argv.slice(2);
