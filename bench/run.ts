@@ -10,6 +10,7 @@ const suites = {
   packs: 'pack segments of small blobs',
   'disk-store': 'the disk store: restart, index, eviction',
   'sql-index': 'the index of blobs in SQL',
+  jobs: 'jobs over their whole path, their store, and a server that waits',
   'upload-dir': 'a tree of small files up',
 };
 

@@ -10,8 +10,9 @@ export async function makeFolders(path: string): Promise<string | undefined> {
   const first = await makeFolder(path);
   if (first !== 'no parent') return first;
   const firstParent = await makeFolders(dirname(path));
-  await mkdir(path);
-  return firstParent ?? path;
+  // Another may have made it meanwhile.
+  const made = await makeFolder(path);
+  return firstParent ?? (made === 'no parent' ? undefined : made);
 }
 
 async function makeFolder(path: string): Promise<string | undefined> {

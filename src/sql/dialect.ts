@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import type { Clock } from '../common/clock.js';
 
 /** A column of a list that a statement is given. */
 export type ListColumn = readonly string[] | readonly number[];
@@ -23,6 +24,11 @@ export interface Dialect {
   readonly keyType: string;
   /** The database's clock, in milliseconds since the epoch: the same moment everywhere in one statement. */
   readonly nowMs: string;
+  /**
+   * The time that deadlines go by, in milliseconds since the epoch: the database's, so that the clocks of two machines are
+   * never compared. SQLite runs in this process, whose `clock` it is then.
+   */
+  readonly timeOf: (sql: Knex, clock: Clock) => Promise<number>;
   /** Ends a SELECT of rows that are about to be changed; with an ORDER BY no two changes wait for each other in a ring. */
   readonly lockRows: string;
   /** As {@link lockRows}, but leaves out rows that somebody else has locked. */

@@ -7,6 +7,7 @@ export const sqliteDialect: Dialect = {
   bytesType: 'BLOB',
   keyType: 'TEXT',
   nowMs: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+  timeOf: (_sql, clock) => Promise.resolve(clock.now()),
   // There is one writer at a time.
   lockRows: '',
   lockFreeRows: '',

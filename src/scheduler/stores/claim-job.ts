@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Dialect } from '../../sql/dialect.js';
 import { fits } from '../platform.js';
 import { LeaseState } from '../lease.js';
 import { isWaiting } from './job-schema.js';
@@ -22,43 +23,46 @@ export const platformsQuery = `
   WITH RECURSIVE ${platforms} SELECT platform_key FROM platforms WHERE platform_key IS NOT NULL`;
 
 /**
- * The most urgent of the Jobs that wait for each platform, by its key: a walk over the heads of the queues, whose cost
- * does not grow with their lengths. Takes the time now, a bot's id, and the time before which it is avoided.
+ * The most urgent of the Jobs that wait for a platform and that nobody else has locked, now locked: a look at the head of its
+ * queue, whose cost does not grow with the length. Takes the platform, the time now, a bot's id, and the time before which
+ * that one is avoided.
  */
-export const headsQuery = `
-  WITH RECURSIVE ${platforms}
-  SELECT jobs.seq, jobs.id, jobs.platform_key, jobs.priority
-  FROM platforms JOIN jobs ON jobs.seq = (
-    SELECT seq FROM jobs
-    WHERE ${isWaiting} AND platform_key = platforms.platform_key AND ready_at_ms <= ?
+export function headQuery({ lockFreeRows }: Dialect): string {
+  return `
+    SELECT id, priority, seq FROM jobs
+    WHERE ${isWaiting} AND platform_key = ? AND ready_at_ms <= ?
       AND (avoided_bot_id IS NULL OR avoided_bot_id <> ? OR ready_at_ms <= ?)
-    ORDER BY priority, seq LIMIT 1)
-  ORDER BY jobs.priority, jobs.seq`;
+    ORDER BY priority, seq LIMIT 1 ${lockFreeRows}`;
+}
 
 /** Gives a session the most urgent Job that it fits: returns the id of the Lease, PENDING. */
 export async function claimJob(transaction: JobTransaction, session: SessionRow): Promise<string | undefined> {
-  const { sql, nowMs } = transaction;
-  const offered = offeredOf(session);
-  const heads = await sql.raw<Pick<JobRow, 'id' | 'platform_key'>[]>(headsQuery, [
-    nowMs,
-    session.bot_id,
-    nowMs - avoidedForMs,
-  ]);
+  const { sql } = transaction;
+  const [job] = (await headsFor(transaction, session)).sort((a, b) => a.priority - b.priority || a.seq - b.seq);
+  if (!job) return undefined;
   // Unguessable: who knows the id may report on the Job (S5).
   const leaseId = randomBytes(16).toString('hex');
-  for (const { id, platform_key: platformKey } of heads) {
-    if (!fits(offered, platformKey)) continue;
-    const changed = await sql('jobs').where({ id }).whereRaw(isWaiting).update({ lease_id: leaseId });
-    if (changed === 0) continue;
-    await sql('leases').insert({
-      id: leaseId,
-      job_id: id,
-      session_name: session.name,
-      state: LeaseState.Pending,
-      is_reported: false,
-      offers: 1,
-    });
-    return leaseId;
-  }
-  return undefined;
+  await sql('jobs').where({ id: job.id }).update({ lease_id: leaseId });
+  await sql('leases').insert({
+    id: leaseId,
+    job_id: job.id,
+    session_name: session.name,
+    state: LeaseState.Pending,
+    is_reported: false,
+    offers: 1,
+  });
+  return leaseId;
+}
+
+type Head = Pick<JobRow, 'id' | 'priority' | 'seq'>;
+
+/** The heads of the queues that a session fits. */
+async function headsFor({ sql, dialect, nowMs }: JobTransaction, session: SessionRow): Promise<Head[]> {
+  const offered = offeredOf(session);
+  const found = await sql.raw<{ platform_key: string }[]>(platformsQuery);
+  const keys = found.map(({ platform_key: key }) => key).filter((key) => fits(offered, key));
+  if (keys.length === 0) return [];
+  const heads = keys.map((_key, index) => `SELECT * FROM (${headQuery(dialect)}) AS head_${index}`);
+  const bindings = keys.flatMap((key) => [key, nowMs, session.bot_id, nowMs - avoidedForMs]);
+  return sql.raw<Head[]>(heads.join(' UNION ALL '), bindings);
 }

@@ -1,4 +1,5 @@
 import type { Sql } from '../../sql/database.js';
+import type { Dialect } from '../../sql/dialect.js';
 import { attemptsUsedUpResponse } from '../execute-responses.js';
 import type { JobEvent } from '../job-events.js';
 import { Stage, predecessorsOf } from '../stage.js';
@@ -20,6 +21,7 @@ export interface Return {
 /** What a {@link JobTransaction} is made of. */
 export interface TransactionParts {
   readonly sql: Sql;
+  readonly dialect: Dialect;
   readonly nowMs: number;
   readonly maxAttempts: number;
 }
@@ -33,13 +35,15 @@ const firstDelayMs = 1_000;
 /** The changes of Jobs that several methods of the store share, within one transaction. */
 export class JobTransaction {
   readonly sql: Sql;
+  readonly dialect: Dialect;
   readonly nowMs: number;
   /** Told when the transaction is durable. */
   readonly events: JobEvent[] = [];
   readonly #maxAttempts: number;
 
-  constructor({ sql, nowMs, maxAttempts }: TransactionParts) {
+  constructor({ sql, dialect, nowMs, maxAttempts }: TransactionParts) {
     this.sql = sql;
+    this.dialect = dialect;
     this.nowMs = nowMs;
     this.#maxAttempts = maxAttempts;
   }
@@ -102,7 +106,7 @@ export interface JobRow {
   readonly action_digest: string;
   readonly platform_key: string;
   readonly priority: number;
-  readonly is_cacheable: number;
+  readonly is_cacheable: number | boolean;
   readonly stage: Stage;
   readonly lease_id: string | null;
   readonly attempts: number;

@@ -9,7 +9,7 @@ export interface SessionRow {
   readonly name: string;
   readonly bot_id: string;
   readonly revision: number;
-  readonly is_accepting: number;
+  readonly is_accepting: number | boolean;
   /** {@link OfferedProperties} as JSON. */
   readonly offered: string;
   readonly expires_at_ms: number;
@@ -21,7 +21,7 @@ export interface LeaseRow {
   readonly id: string;
   readonly job_id: string;
   readonly state: SessionLease['state'];
-  readonly is_reported: number;
+  readonly is_reported: number | boolean;
   readonly offers: number;
   readonly action_digest: string;
 }
@@ -40,11 +40,15 @@ export async function openSession(
 ): Promise<SessionRow | undefined> {
   return sql('bot_sessions')
     .where({ name, closed_because: null, ...(revision !== undefined && { revision }) })
+    .forUpdate()
     .first<SessionRow | undefined>();
 }
 
-/** The Leases of a session, those that are called off included. */
+/** The Leases of a session, those that are called off included; their Jobs are locked. */
 export async function leasesOf({ sql }: JobTransaction, sessionName: string): Promise<LeaseRow[]> {
+  const held = sql('leases').where({ session_name: sessionName }).select('job_id');
+  // Rows that were waited for are read anew only in the next statement.
+  await sql('jobs').whereIn('id', held).orderBy('seq').forUpdate().select('seq');
   return sql('leases')
     .join('jobs', 'jobs.id', 'leases.job_id')
     .where('leases.session_name', sessionName)
@@ -77,7 +81,7 @@ export function sessionLeaseOf(row: LeaseRow): SessionLease {
   return {
     id: row.id,
     state: row.state,
-    isReported: row.is_reported !== 0,
+    isReported: Boolean(row.is_reported),
     offers: row.offers,
     actionDigest: Digest.parse(row.action_digest),
   };

@@ -14,13 +14,18 @@ import { SqlStoreUpkeep } from './sql-store-upkeep.js';
 export interface SqlJobStoreOptions extends MigrateOptions {
   /** Stays open when the store is no longer used: whoever opened it closes it. */
   readonly database: Database;
-  /** SQLite runs in this process, so that this is the database's clock, too. @defaultValue the machine's */
+  /** Deadlines go by the database's clock, which on SQLite is this one. @defaultValue the machine's */
   readonly clock?: Clock;
   /** Leases in all before a Job is given up. @defaultValue 5 */
   readonly maxAttempts?: number;
 }
 
-/** Jobs in a SQL database. */
+/**
+ * Jobs in a SQL database, of which PostgreSQL may serve several controllers at once.
+ *
+ * Whoever changes rows locks them first: sessions by name, then Jobs by `seq`, so that no two wait for each other in a ring.
+ * A Lease, and an Operation that is there, change only under the lock of their Job.
+ */
 export class SqlJobStore implements JobStore {
   readonly operations: OperationStore;
   readonly sessions: SessionStore;
@@ -29,8 +34,9 @@ export class SqlJobStore implements JobStore {
 
   private constructor({ database, clock = systemClock, maxAttempts = 5 }: SqlJobStoreOptions) {
     const run: RunTransaction = async (work) => {
+      const { dialect } = database;
       const { result, events } = await database.transaction(async (sql) => {
-        const transaction = new JobTransaction({ sql, nowMs: clock.now(), maxAttempts });
+        const transaction = new JobTransaction({ sql, dialect, nowMs: await dialect.timeOf(sql, clock), maxAttempts });
         return { result: await work(transaction), events: transaction.events };
       });
       for (const event of events) this.#events.publish(event);

@@ -60,7 +60,7 @@ export class SqlOperationStore implements OperationStore {
 
   add(job: NewJob, operation: NewOperation, maxQueued: number): Promise<Operation> {
     return this.#run(async (transaction) => {
-      const jobId = (await join(transaction, job)) ?? (await insertJob(transaction, job, maxQueued));
+      const jobId = await jobFor(transaction, job, maxQueued);
       const id = await insertOperation(transaction, jobId, operation);
       return present(await load(transaction, id), id);
     });
@@ -86,6 +86,7 @@ export class SqlOperationStore implements OperationStore {
 
   cancel(operationId: string): Promise<void> {
     return this.#run(async (transaction) => {
+      await lockJobOf(transaction, operationId);
       const operation = await load(transaction, operationId);
       if (!operation || operation.stage === Stage.Completed) return;
       const { jobId } = operation;
@@ -99,6 +100,7 @@ export class SqlOperationStore implements OperationStore {
 
   forget(operationId: string): Promise<boolean> {
     return this.#run(async (transaction) => {
+      await lockJobOf(transaction, operationId);
       const operation = await load(transaction, operationId);
       if (!operation) return true;
       if (operation.stage !== Stage.Completed) return false;
@@ -115,21 +117,31 @@ export async function forgetJobsWithoutOperation({ sql }: JobTransaction, jobIds
   await sql('jobs').whereIn('id', jobIds).where({ stage: Stage.Completed }).whereNotExists(operations).delete();
 }
 
-/** Finds a Job in flight that does for this one as well, and makes it as urgent. */
+/** Finds a Job in flight that does for this one as well, locks it, and makes it as urgent. */
 async function join({ sql }: JobTransaction, { isShared, actionDigest, priority, response }: NewJob) {
   if (!isShared || response) return undefined;
   const job = await sql('jobs')
     .where({ shared_key: actionDigest.key })
+    .forUpdate()
     .first<{ id: string; priority: number } | undefined>('id', 'priority');
   if (job && priority < job.priority) await sql('jobs').where({ id: job.id }).update({ priority });
   return job?.id;
 }
 
-async function insertJob(transaction: JobTransaction, job: NewJob, maxQueued: number): Promise<string> {
+/** Joins a Job or makes one. Somebody else may make, or end, the same at this moment. */
+async function jobFor(transaction: JobTransaction, job: NewJob, maxQueued: number): Promise<string> {
+  for (;;) {
+    const id = (await join(transaction, job)) ?? (await insertJob(transaction, job, maxQueued));
+    if (id !== undefined) return id;
+  }
+}
+
+/** Makes a Job, unless somebody else has just made one that does for it. */
+async function insertJob(transaction: JobTransaction, job: NewJob, maxQueued: number): Promise<string | undefined> {
   const { sql, nowMs, events } = transaction;
   if (!job.response) await checkQueue(transaction, maxQueued);
   const id = randomUUID();
-  await sql('jobs').insert({
+  const row = {
     id,
     action_digest: String(job.actionDigest),
     platform_key: job.platformKey,
@@ -141,7 +153,9 @@ async function insertJob(transaction: JobTransaction, job: NewJob, maxQueued: nu
     ready_at_ms: nowMs,
     response: job.response ? Buffer.from(job.response) : null,
     completed_at_ms: job.response ? nowMs : null,
-  });
+  };
+  const made = await sql('jobs').insert(row).onConflict('shared_key').ignore().returning<{ id: string }[]>('id');
+  if (made.length === 0) return undefined;
   if (!job.response) events.push({ type: 'queued', platformKey: job.platformKey, delayMs: 0 });
   return id;
 }
@@ -169,6 +183,11 @@ async function insertOperation(
     target_id: labels.targetId,
   });
   return id;
+}
+
+async function lockJobOf({ sql }: JobTransaction, operationId: string): Promise<void> {
+  const jobId = sql('operations').where({ id: operationId }).select('job_id');
+  await sql('jobs').whereIn('id', jobId).forUpdate().select('seq');
 }
 
 async function load({ sql }: JobTransaction, id: string): Promise<Operation | undefined> {

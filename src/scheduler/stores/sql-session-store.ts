@@ -29,6 +29,7 @@ export class SqlSessionStore implements SessionStore {
       const { sql, nowMs } = transaction;
       const last = await sql('bot_sessions')
         .where({ parent, bot_id: botId, closed_because: null })
+        .forUpdate()
         .first<SessionRow | undefined>();
       if (last) await closeSession(transaction, last, replaced(botId));
       const name = parent === '' ? randomUUID() : `${parent}/${randomUUID()}`;
@@ -99,7 +100,7 @@ export class SqlSessionStore implements SessionStore {
       return rows.map((row) => ({
         leaseId: row.lease_id ?? '',
         actionDigest: Digest.parse(row.action_digest),
-        isCacheable: row.is_cacheable !== 0,
+        isCacheable: Boolean(row.is_cacheable),
         queuedAtMs: row.queued_at_ms,
       }));
     });
@@ -109,7 +110,7 @@ export class SqlSessionStore implements SessionStore {
 async function applyUpdate(transaction: JobTransaction, update: SessionUpdate): Promise<Session | StatusError> {
   const { sql, nowMs } = transaction;
   const { name, botId, isAccepting, isLeaving, offered, keepaliveMs, reports } = update;
-  const found = await sql('bot_sessions').where({ name }).first<SessionRow | undefined>();
+  const found = await sql('bot_sessions').where({ name }).forUpdate().first<SessionRow | undefined>();
   if (!found) return refusal(name, 'is not known here');
   if (found.closed_because !== null) return refusal(name, found.closed_because);
   if (found.bot_id !== botId) {

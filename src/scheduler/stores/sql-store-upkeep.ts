@@ -31,6 +31,7 @@ export class SqlStoreUpkeep implements StoreUpkeep {
         .where('expires_at_ms', '<=', nowMs)
         .orderBy('expires_at_ms')
         .limit(batch)
+        .forUpdate()
         .select<SessionRow[]>();
       for (const session of expired) {
         await closeSession(transaction, session, {
@@ -65,6 +66,7 @@ export class SqlStoreUpkeep implements StoreUpkeep {
         .where({ platform_key: platformKey })
         .where('queued_at_ms', '<=', nowMs - waitedMs)
         .limit(batch)
+        .forUpdate()
         .select<{ id: string }[]>('id');
       for (const { id } of jobs) await transaction.complete(id, response);
       return jobs.length;
