@@ -5,7 +5,8 @@ import type { JobStore, NewSession, Session, SessionUpdate } from './job-store.j
 import { LeaseState, type LeaseReport } from './lease.js';
 import type { LeaseJudge, ReportedLease, StoreInlined } from './lease-judge.js';
 import type { SchedulerOptions } from './scheduler-options.js';
-import type { WaitingBot, WaitingBots } from './waiting-bots.js';
+import type { WaitingBot } from './waiting-bot.js';
+import type { WaitingBots } from './waiting-bots.js';
 
 /** A bot that wants to work. */
 export type SessionRequest = Omit<NewSession, 'keepaliveMs'>;
