@@ -41,6 +41,8 @@ export interface Operation {
   readonly instanceName: string;
   readonly jobId: string;
   readonly actionDigest: Digest;
+  /** What its Job asks of a bot. */
+  readonly platformKey: string;
   /** COMPLETED too when only this Operation is over, by a cancel. */
   readonly stage: Stage;
   readonly queuedAtMs: number;

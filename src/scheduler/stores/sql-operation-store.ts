@@ -19,6 +19,7 @@ interface OperationRow {
   readonly cancelled_at_ms: number | null;
   readonly job_id: string;
   readonly action_digest: string;
+  readonly platform_key: string;
   readonly stage: Stage;
   readonly queued_at_ms: number;
   readonly response: Buffer | null;
@@ -32,6 +33,7 @@ const columns = [
   'operations.cancelled_at_ms',
   'operations.job_id',
   'jobs.action_digest',
+  'jobs.platform_key',
   'jobs.stage',
   'jobs.queued_at_ms',
   'jobs.response',
@@ -212,6 +214,7 @@ function operationOf(row: OperationRow): Operation {
     instanceName: row.instance_name,
     jobId: row.job_id,
     actionDigest: Digest.parse(row.action_digest),
+    platformKey: row.platform_key,
     stage: isCancelled ? Stage.Completed : row.stage,
     queuedAtMs: row.queued_at_ms,
     hints: row.hints,
