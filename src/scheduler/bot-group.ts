@@ -60,3 +60,20 @@ export class BotGroup<S extends Sleeper> {
     return bot && { bot, tick: this.#sleeping.get(bot) ?? 0 };
   }
 }
+
+/** Whom to wake: who sleeps longest of those that had `affinityKey` last, else of all. */
+export function chooseSleeper<S extends Sleeper>(
+  groups: readonly BotGroup<S>[],
+  affinityKey: string | undefined,
+): S | undefined {
+  return (affinityKey === undefined ? undefined : longestAsleep(groups, affinityKey)) ?? longestAsleep(groups);
+}
+
+function longestAsleep<S extends Sleeper>(groups: readonly BotGroup<S>[], affinityKey?: string): S | undefined {
+  let first: { readonly bot: S; readonly tick: number } | undefined;
+  for (const group of groups) {
+    const sleeper = group.sleeper(affinityKey);
+    if (sleeper && (!first || sleeper.tick < first.tick)) first = sleeper;
+  }
+  return first?.bot;
+}

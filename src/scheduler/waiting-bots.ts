@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../common/clock.js';
-import { BotGroup } from './bot-group.js';
+import { BotGroup, chooseSleeper } from './bot-group.js';
 import { platformOfKey, type OfferedProperties } from './platform.js';
 import { WaitingBot } from './waiting-bot.js';
 
@@ -47,8 +47,7 @@ export class WaitingBots {
   offer(platformKey: string, affinityKey?: string): void {
     const platform = platformOfKey(platformKey);
     const fitting = [...this.#groups.values()].map(({ group }) => group).filter((group) => group.fits(platform));
-    const prepared = affinityKey === undefined ? undefined : longestAsleep(fitting, affinityKey);
-    const sleeper = prepared ?? longestAsleep(fitting);
+    const sleeper = chooseSleeper(fitting, affinityKey);
     if (sleeper) sleeper.offer(platformKey);
     // Who is looking just now may have looked too early: each of them looks again.
     else for (const group of fitting) group.miss();
@@ -87,10 +86,4 @@ export class WaitingBots {
     members.count -= 1;
     if (members.count === 0) this.#groups.delete(key);
   }
-}
-
-function longestAsleep(groups: readonly BotGroup<WaitingBot>[], affinityKey?: string): WaitingBot | undefined {
-  const sleepers = groups.flatMap((group) => group.sleeper(affinityKey) ?? []);
-  if (sleepers.length === 0) return undefined;
-  return sleepers.reduce((first, sleeper) => (sleeper.tick < first.tick ? sleeper : first)).bot;
 }
