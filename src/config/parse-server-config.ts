@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { didYouMean } from '../common/did-you-mean.js';
 import { ConfigError, type ConfigFault } from './config-fault.js';
 import { knownKeys } from './known-keys.js';
+import { plainDataStores } from './execution-config.js';
 import { type ServerConfig, serverConfigSchema } from './server-config.js';
 import { type PathClash, sharedPaths } from './shared-paths.js';
 import { configTags } from './tagged.js';
@@ -9,7 +10,7 @@ import { type Environment, YamlTree, kebabCase } from './yaml-tree.js';
 
 /** Parses a server's configuration file. Throws {@link ConfigError} with everything that is wrong with it. */
 export function parseServerConfig(text: string, fileName: string, environment: Environment): ServerConfig {
-  const tree = new YamlTree(text, { environment, tags: configTags });
+  const tree = new YamlTree(text, { environment, tags: configTags, implied: plainDataStores });
   if (tree.faults.length > 0) throw new ConfigError(fileName, tree.faults);
   const result = serverConfigSchema.safeParse(tree.root);
   const faults = result.success

@@ -2,7 +2,7 @@ import type { Clock } from '../../common/clock.js';
 import { systemClock } from '../../common/clock.js';
 import type { Database } from '../../sql/database.js';
 import { migrate, type MigrateOptions } from '../../sql/migrate.js';
-import { LocalJobEvents, type JobEvents } from '../job-events.js';
+import { LocalJobEvents, type JobEventBus, type JobEvents } from '../job-events.js';
 import type { JobStore, OperationStore, SessionStore, StoreUpkeep } from '../job-store.js';
 import { jobSchema } from './job-schema.js';
 import { JobTransaction, type RunTransaction } from './job-transaction.js';
@@ -16,6 +16,8 @@ export interface SqlJobStoreOptions extends MigrateOptions {
   readonly database: Database;
   /** Deadlines go by the database's clock, which on SQLite is this one. @defaultValue the machine's */
   readonly clock?: Clock;
+  /** Tells of what is changed. @defaultValue only this process is told, so that no other may have the database */
+  readonly events?: JobEventBus;
   /** Leases in all before a Job is given up. @defaultValue 5 */
   readonly maxAttempts?: number;
 }
@@ -30,14 +32,18 @@ export class SqlJobStore implements JobStore {
   readonly operations: OperationStore;
   readonly sessions: SessionStore;
   readonly upkeep: StoreUpkeep;
-  readonly #events = new LocalJobEvents();
+  readonly #events: JobEventBus;
 
-  private constructor({ database, clock = systemClock, maxAttempts = 5 }: SqlJobStoreOptions) {
+  private constructor(options: SqlJobStoreOptions) {
+    const { database, clock = systemClock, maxAttempts = 5 } = options;
+    this.#events = options.events ?? new LocalJobEvents();
     const run: RunTransaction = async (work) => {
       const { dialect } = database;
       const { result, events } = await database.transaction(async (sql) => {
         const transaction = new JobTransaction({ sql, dialect, nowMs: await dialect.timeOf(sql, clock), maxAttempts });
-        return { result: await work(transaction), events: transaction.events };
+        const result = await work(transaction);
+        if (transaction.events.length > 0) await this.#events.announce(sql, transaction.events);
+        return { result, events: transaction.events };
       });
       for (const event of events) this.#events.publish(event);
       return result;
