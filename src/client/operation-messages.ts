@@ -1,6 +1,6 @@
 import type { StatusError } from '../common/status-error.js';
 import { unpackAny } from '../proto/any.js';
-import { reapi, type longrunning } from '../proto/index.js';
+import { bgdexecution, reapi, type longrunning } from '../proto/index.js';
 import { statusErrorOfMessage } from '../proto/status.js';
 import { messageNames } from '../proto/wire-names.js';
 
@@ -22,4 +22,16 @@ export function executeResponseOf(operation: longrunning.Operation.$Properties):
  */
 export function executionFailureOf(operation: longrunning.Operation.$Properties): StatusError | undefined {
   return statusErrorOfMessage(operation.error) ?? statusErrorOfMessage(executeResponseOf(operation)?.status);
+}
+
+/** Why an operation waits, for people, where the server is a `bgd` and no connected bot could take it. */
+export function whyItWaits(operation: longrunning.Operation.$Properties): string | undefined {
+  const { auxiliaryMetadata } = reapi.ExecutedActionMetadata.create(
+    executeMetadataOf(operation)?.partialExecutionMetadata ?? {},
+  );
+  for (const each of auxiliaryMetadata) {
+    const unserved = unpackAny(messageNames.unserved, bgdexecution.Unserved, each);
+    if (unserved) return unserved.message;
+  }
+  return undefined;
 }

@@ -3,8 +3,8 @@ import { Code } from '../common/code.js';
 import type { Logger } from '../common/logger.js';
 import { failureResponse } from './execute-responses.js';
 import type { Bot, StoreUpkeep } from './job-store.js';
-import { describeUnserved } from './platform-check.js';
 import { describePlatform, fits, platformOfKey } from './platform.js';
+import { unservedOf } from './unserved.js';
 
 /** What a {@link Housekeeper} depends on. */
 export interface HousekeeperOptions {
@@ -81,7 +81,7 @@ export class Housekeeper {
   async #fail(platformKey: string, bots: readonly Bot[]): Promise<void> {
     const { upkeep, logger, maxQueueTimeMs } = this.#options;
     const platform = platformOfKey(platformKey);
-    const why = describeUnserved(platform, bots);
+    const why = unservedOf(platform, bots)?.message;
     const message = `The action waited for ${maxQueueTimeMs / 1000} s without a bot that could take it: ${why}`;
     const response = failureResponse(Code.FailedPrecondition, message);
     const jobs = await upkeep.failQueued(platformKey, maxQueueTimeMs, response);

@@ -13,9 +13,10 @@ import type { JobStore, NewOperation, Operation } from './job-store.js';
 import { LeaseJudge } from './lease-judge.js';
 import { parseOperationFilter } from './operation-filter.js';
 import { pageOf, pageSizeOf, startOfPage, type OperationListRequest, type OperationPage } from './operation-pages.js';
-import { OperationWatchers } from './operation-watchers.js';
+import { OperationWatchers, type WatchedOperation } from './operation-watchers.js';
 import { builtInPropertyKeys, checkKnownNames, checkOneOsFamily, checkPlatformSize } from './platform-check.js';
 import { platformKeyOf, type Platform } from './platform.js';
+import { QueueExplainer } from './queue-explainer.js';
 import { resolveSchedulerOptions, type SchedulerOptions } from './scheduler-options.js';
 import { WaitingBots } from './waiting-bots.js';
 
@@ -69,10 +70,12 @@ export class Scheduler implements AsyncDisposable {
     this.#clock = clock;
     this.#options = resolveSchedulerOptions(options);
     this.#waiting = new WaitingBots(clock);
+    const explainer = new QueueExplainer({ upkeep: store.upkeep, clock });
     this.#watchers = new OperationWatchers({
       clock,
       repeatMs: this.#options.repeatMs,
       load: (operation) => this.find(operation),
+      explain: (platformKey) => explainer.explain(platformKey),
     });
     const judge = new LeaseJudge({ actionCache, cacheFailedActions: this.#options.cacheFailedActions, logger });
     this.bots = new BotSessions({ store, judge, waiting: this.#waiting, clock, options: this.#options });
@@ -123,8 +126,11 @@ export class Scheduler implements AsyncDisposable {
     return this.#ports.store.operations.add(job, operation, this.#options.maxQueued);
   }
 
-  /** Yields an Operation's state, each change of its stage, and the end; the state again when it is quiet (EX-1). */
-  watch(operation: Operation, signal: AbortSignal): AsyncGenerator<Operation, void, undefined> {
+  /**
+   * Yields an Operation's state, each change of its stage, and the end; the state again when it is quiet (EX-1), and why
+   * it waits when no connected bot could take it.
+   */
+  watch(operation: Operation, signal: AbortSignal): AsyncGenerator<WatchedOperation, void, undefined> {
     return this.#watchers.follow(operation, signal);
   }
 
