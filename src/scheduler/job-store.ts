@@ -13,6 +13,8 @@ export interface NewJob {
   readonly priority: number;
   /** Whether the result may go into the ActionCache. */
   readonly isCacheable: boolean;
+  /** The same for Jobs that a bot does quicker one after the other; `undefined` if nothing is known. */
+  readonly affinityKey?: string | undefined;
   /** Whether this may share a Job with others that ask for the same Action (EX-6, EX-7). */
   readonly isShared: boolean;
   /** The encoded `ExecuteResponse` of a Job that is done as it is made, because it is cached. */
@@ -46,11 +48,32 @@ export interface Operation {
   /** COMPLETED too when only this Operation is over, by a cancel. */
   readonly stage: Stage;
   readonly queuedAtMs: number;
+  /** When a bot was last given the Job, when it began, and when the Job ended. */
+  readonly leasedAtMs?: number;
+  readonly startedAtMs?: number;
+  readonly completedAtMs?: number;
   readonly hints: string;
   /** The encoded `ExecuteResponse`, if and only if the stage is COMPLETED. */
   readonly response?: Uint8Array;
   /** Its place among all Operations. */
   readonly seq: number;
+}
+
+/** How a Lease ended: with a result, by the worker's fault, with the bot, before anything was begun, or because of a cancel. */
+export type AttemptOutcome = 'completed' | 'failed' | 'lost' | 'returned' | 'cancelled';
+
+/** A Lease that a Job had or has, for its history. */
+export interface Attempt {
+  readonly leaseId: string;
+  /** From 1; one that was given back does not count, so that the next one has its number. */
+  readonly number: number;
+  readonly botId: string;
+  readonly sessionName: string;
+  readonly leasedAtMs: number;
+  readonly startedAtMs?: number;
+  readonly endedAtMs?: number;
+  readonly outcome?: AttemptOutcome;
+  readonly error?: string;
 }
 
 /** Which Operations {@link OperationStore.list} returns, oldest first. */
@@ -73,6 +96,9 @@ export interface OperationStore {
   find(operationId: string): Promise<Operation | undefined>;
 
   list(query: OperationQuery): Promise<readonly Operation[]>;
+
+  /** The Leases that a Job had and has, oldest first. */
+  attempts(jobId: string): Promise<readonly Attempt[]>;
 
   /** Ends an Operation, and its Job when no other waits for it. One that is over or unknown stays as it is. */
   cancel(operationId: string): Promise<void>;

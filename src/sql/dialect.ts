@@ -1,8 +1,22 @@
 import type { Knex } from 'knex';
 import type { Clock } from '../common/clock.js';
 
+/** What a column of a table holds. Bytes come in a list as the text of their hexadecimal digits. */
+export type ColumnType = 'text' | 'integer' | 'bigint' | 'double' | 'boolean' | 'bytes';
+
+/** A column of a list whose values may be null, so that they do not tell their type. */
+export interface TypedColumn {
+  readonly type: ColumnType;
+  readonly values: readonly (string | number | boolean | null)[];
+}
+
 /** A column of a list that a statement is given. */
-export type ListColumn = readonly string[] | readonly number[];
+export type ListColumn = readonly string[] | readonly number[] | TypedColumn;
+
+/** Whether a column says itself of what type it is. */
+export function isTyped(column: ListColumn): column is TypedColumn {
+  return !Array.isArray(column);
+}
 
 /** A list as part of a statement: what stands after FROM, named `list`, and what its question marks stand for. */
 export interface ListOfRows {
@@ -20,6 +34,8 @@ export interface Dialect {
   readonly anotherPlace: string;
   /** The type of a column of bytes. */
   readonly bytesType: string;
+  /** The bytes that a text of hexadecimal digits stands for. */
+  readonly bytesOf: (hex: string) => string;
   /** The type of a column of texts that are compared byte by byte. */
   readonly keyType: string;
   /** The database's clock, in milliseconds since the epoch: the same moment everywhere in one statement. */
@@ -29,6 +45,8 @@ export interface Dialect {
    * never compared. SQLite runs in this process, whose `clock` it is then.
    */
   readonly timeOf: (sql: Knex, clock: Clock) => Promise<number>;
+  /** Whether other processes may change the tables at the same time. */
+  readonly isShared: boolean;
   /** Ends a SELECT of rows that are about to be changed; with an ORDER BY no two changes wait for each other in a ring. */
   readonly lockRows: string;
   /** As {@link lockRows}, but leaves out rows that somebody else has locked. */

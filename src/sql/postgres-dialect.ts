@@ -1,4 +1,11 @@
-import type { Dialect, ListColumn, ListOfRows } from './dialect.js';
+import {
+  isTyped,
+  type ColumnType,
+  type Dialect,
+  type ListColumn,
+  type ListOfRows,
+  type TypedColumn,
+} from './dialect.js';
 
 /** Any number that others who use the same database are unlikely to lock. */
 const schemaLock = 4_017_728_051;
@@ -10,12 +17,14 @@ export const postgresDialect: Dialect = {
   name: 'postgresql',
   anotherPlace: 'another database',
   bytesType: 'bytea',
+  bytesOf: (hex) => `decode(${hex}, 'hex')`,
   keyType: 'text COLLATE "C"',
   nowMs,
   timeOf: async (sql) => {
     const [row] = await sql.raw<{ now_ms: number }[]>(`SELECT ${nowMs} AS now_ms`);
     return row?.now_ms ?? 0;
   },
+  isShared: true,
   lockRows: 'FOR UPDATE',
   lockFreeRows: 'FOR UPDATE SKIP LOCKED',
   listOf,
@@ -24,8 +33,22 @@ export const postgresDialect: Dialect = {
 };
 
 function listOf(columns: Readonly<Record<string, ListColumn>>): ListOfRows {
-  const lists = Object.values(columns);
-  const parameters = lists.map((list) => (typeof list[0] === 'number' ? '?::bigint[]' : '?::text[]'));
+  const lists = Object.values(columns).map(typed);
+  const parameters = lists.map(({ type }) => `?::${arrayTypes[type]}`);
   const names = Object.keys(columns).join(', ');
-  return { from: `unnest(${parameters.join(', ')}) AS list (${names})`, bindings: lists };
+  return { from: `unnest(${parameters.join(', ')}) AS list (${names})`, bindings: lists.map(({ values }) => values) };
+}
+
+const arrayTypes: Readonly<Record<ColumnType, string>> = {
+  text: 'text[]',
+  integer: 'integer[]',
+  bigint: 'bigint[]',
+  double: 'double precision[]',
+  boolean: 'boolean[]',
+  bytes: 'text[]',
+};
+
+function typed(column: ListColumn): TypedColumn {
+  if (isTyped(column)) return column;
+  return { type: typeof column[0] === 'number' ? 'bigint' : 'text', values: column };
 }

@@ -83,13 +83,13 @@ export class SqliteDatabase implements Database {
   }
 
   /** See `Database.transaction`. */
-  async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    if (this.#isClosed) throw new StatusError(Code.Unavailable, 'The database is closed');
-    try {
-      return await this.#changes.run(() => work(this.#sql));
-    } catch (reason) {
-      throw sqliteError(reason);
-    }
+  transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.#attempt(() => this.#changes.run(() => work(this.#sql)));
+  }
+
+  /** See `Database.read`. */
+  read<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.#attempt(() => this.#changes.read(() => work(this.#sql)));
   }
 
   /** A transaction of its own would wait for the disk once more. */
@@ -102,6 +102,15 @@ export class SqliteDatabase implements Database {
     this.#isClosed = true;
     await this.#changes.idle();
     await this.#sql.destroy();
+  }
+
+  async #attempt<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new StatusError(Code.Unavailable, 'The database is closed');
+    try {
+      return await task();
+    } catch (reason) {
+      throw sqliteError(reason);
+    }
   }
 }
 

@@ -28,6 +28,7 @@ function onClock(database: Database, clock: Clock): Database {
   return {
     dialect: { ...database.dialect, timeOf: () => Promise.resolve(clock.now()) },
     transaction: (work) => database.transaction(work),
+    read: (work) => database.read(work),
     statement: (work) => database.statement(work),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   };

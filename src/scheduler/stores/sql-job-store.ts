@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../common/clock.js';
 import { systemClock } from '../../common/clock.js';
 import type { Database } from '../../sql/database.js';
@@ -5,7 +6,7 @@ import { migrate, type MigrateOptions } from '../../sql/migrate.js';
 import { LocalJobEvents, type JobEventBus, type JobEvents } from '../job-events.js';
 import type { JobStore, OperationStore, SessionStore, StoreUpkeep } from '../job-store.js';
 import { jobSchema } from './job-schema.js';
-import { JobTransaction, type RunTransaction } from './job-transaction.js';
+import { JobTransaction, type RunRead, type RunTransaction } from './job-transaction.js';
 import { SqlOperationStore } from './sql-operation-store.js';
 import { SqlSessionStore } from './sql-session-store.js';
 import { SqlStoreUpkeep } from './sql-store-upkeep.js';
@@ -25,8 +26,7 @@ export interface SqlJobStoreOptions extends MigrateOptions {
 /**
  * Jobs in a SQL database, of which PostgreSQL may serve several controllers at once.
  *
- * Whoever changes rows locks them first: sessions by name, then Jobs by `seq`, so that no two wait for each other in a ring.
- * A Lease, and an Operation that is there, change only under the lock of their Job.
+ * What callers want at the same time is done together, all of one kind in one transaction: see {@link JobTransaction}.
  */
 export class SqlJobStore implements JobStore {
   readonly operations: OperationStore;
@@ -37,20 +37,24 @@ export class SqlJobStore implements JobStore {
   private constructor(options: SqlJobStoreOptions) {
     const { database, clock = systemClock, maxAttempts = 5 } = options;
     this.#events = options.events ?? new LocalJobEvents();
-    const run: RunTransaction = async (work) => {
-      const { dialect } = database;
+    const id = randomUUID();
+    const { dialect } = database;
+    const run: RunTransaction = async (kind, work) => {
       const { result, events } = await database.transaction(async (sql) => {
-        const transaction = new JobTransaction({ sql, dialect, nowMs: await dialect.timeOf(sql, clock), maxAttempts });
-        const result = await work(transaction);
+        const nowMs = await dialect.timeOf(sql, clock);
+        const transaction = new JobTransaction({ sql, dialect, nowMs, maxAttempts, counter: `${id} ${kind}` });
+        const done = await work(transaction);
+        await transaction.flush();
         if (transaction.events.length > 0) await this.#events.announce(sql, transaction.events);
-        return { result, events: transaction.events };
+        return { result: done, events: transaction.events };
       });
       for (const event of events) this.#events.publish(event);
       return result;
     };
-    this.operations = new SqlOperationStore(run);
-    this.sessions = new SqlSessionStore(run);
-    this.upkeep = new SqlStoreUpkeep(run);
+    const read: RunRead = (work) => database.read((sql) => work({ sql, dialect }));
+    this.operations = new SqlOperationStore(run, read);
+    this.sessions = new SqlSessionStore(run, read);
+    this.upkeep = new SqlStoreUpkeep(run, read);
   }
 
   /** Makes the tables where they are missing. Throws FAILED_PRECONDITION for tables that it does not know. */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { JobStore, Operation } from '../../../src/scheduler/job-store.js';
 import { Stage } from '../../../src/scheduler/stage.js';
-import { headQuery } from '../../../src/scheduler/stores/claim-job.js';
-import { sqliteDialect } from '../../../src/sql/sqlite-dialect.js';
+import { flowQuery, headsQuery } from '../../../src/scheduler/stores/queue-heads.js';
+import { rowsOf } from '../../../src/sql/query-rows.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import {
   active,
@@ -74,11 +74,17 @@ describe('SqlJobStore', () => {
     const { store, database } = opened;
     await Promise.all(Array.from({ length: 1_000 }, (_, index) => add(store, `job ${index}`)));
 
-    const plan = await database.transaction((sql) =>
-      sql.raw<{ detail: string }[]>(`EXPLAIN QUERY PLAN ${headQuery(sqliteDialect)}`, ['', 0, '', 0]),
-    );
-    const steps = plan.map(({ detail }) => detail);
+    const planOf = async (query: string, count: number): Promise<string[]> => {
+      const bindings = Array.from({ length: count }, () => 0);
+      const plan = await database.read((sql) =>
+        rowsOf<{ detail: string }>(sql, `EXPLAIN QUERY PLAN ${query}`, bindings),
+      );
+      return plan.map(({ detail }) => detail);
+    };
 
-    assert.deepEqual(steps, ['SEARCH jobs USING INDEX jobs_waiting (platform_key=?)']);
+    assert.deepEqual(await planOf(headsQuery, 3), ['SEARCH jobs USING INDEX jobs_waiting (platform_key=?)']);
+    assert.deepEqual(await planOf(flowQuery, 4), [
+      'SEARCH jobs USING INDEX jobs_waiting_flow (platform_key=? AND flow_key=?)',
+    ]);
   });
 });
