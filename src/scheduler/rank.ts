@@ -2,8 +2,8 @@
 export interface RankInput {
   /**
    * How far the platform has come: the greatest {@link Rank.finish} among its leased Jobs and the waiting one of the least
-   * rank. If it has neither, the greatest `finish` of any leased Job, so that platforms that share bots start level; if
-   * there is none, 0.
+   * rank. If it has neither, where `startLike` says; if that says nothing, the greatest `finish` of any leased Job, so that
+   * platforms that share bots start level; if there is none, 0.
    */
   readonly virtualTime: number;
   /**

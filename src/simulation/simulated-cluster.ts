@@ -1,6 +1,7 @@
 import { BotGroup, chooseSleeper, type Sleeper } from '../scheduler/bot-group.js';
 import { orderHeads } from '../scheduler/claim-order.js';
 import { platformOfKey } from '../scheduler/platform.js';
+import { startLike } from '../scheduler/platform-likeness.js';
 import type { BotKind, Order } from './scenario.js';
 import type { SimulatedJob } from './simulated-job.js';
 import { SimulatedQueue } from './simulated-queue.js';
@@ -61,7 +62,7 @@ export class SimulatedCluster {
 
   /** Queues a Job, and wakes a bot for it: what that one begins, if any sleeps. */
   add(job: SimulatedJob, nowMs: number): Claim | undefined {
-    this.#queue(job.platformKey).add(job, this.#leasedFinish());
+    this.#queue(job.platformKey).add(job, this.#levelFor(job.platformKey));
     const bot = chooseSleeper(this.#groups(job.platformKey), job.affinityKey);
     if (!bot) return undefined;
     bot.group.wake(bot);
@@ -89,7 +90,15 @@ export class SimulatedCluster {
     return { bot, job, isLocal };
   }
 
-  /** So that platforms start level. */
+  /** Where a platform starts that is idle: as far as those are that may have the same bots. */
+  #levelFor(platformKey: string): number {
+    const busy = [];
+    for (const { platformKey: other, head } of this.#queues.values()) {
+      if (head) busy.push({ platformKey: other, finish: head.finish });
+    }
+    return startLike(platformKey, busy) ?? this.#leasedFinish();
+  }
+
   #leasedFinish(): number {
     let greatest = 0;
     for (const { leasedFinish = 0 } of this.#queues.values()) greatest = Math.max(greatest, leasedFinish);

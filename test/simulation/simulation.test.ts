@@ -84,6 +84,20 @@ describe('Simulation', () => {
     assert.ok(kindIn(report, 'old').makespanMs.max > 290 * second);
   });
 
+  it('starts a platform of few bots level with what those bots do, not with what all do', async () => {
+    const pool = { name: 'pool', value: 'gpu' };
+    const invocations = [
+      invocationKind('any', 10_000),
+      invocationKind('gpu', 300, { platform: [pool] }),
+      invocationKind('other gpu', 5, { startMs: 100.5 * second, platform: [pool, { name: 'image', value: 'b' }] }),
+    ];
+
+    const report = await simulate({ bots: [botKind(50), botKind(1, { pool: ['gpu'], image: ['b'] })], invocations });
+
+    // The one bot takes turns.
+    assert.ok(kindIn(report, 'other gpu').makespanMs.max < 12 * second);
+  });
+
   it('has no more jobs of an invocation in flight than its client sends', async () => {
     const invocations = [invocationKind('build', 10, { parallelism: 2 })];
 
