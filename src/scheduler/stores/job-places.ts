@@ -1,7 +1,9 @@
 import { rowsOf } from '../../sql/query-rows.js';
 import type { SqlContext } from '../../sql/sql-table.js';
+import { startLike, type PlatformProgress } from '../platform-likeness.js';
 import { rankJob, type Rank } from '../rank.js';
 import { isLeased, isLive, isWaiting } from './job-schema.js';
+import { loadPlatforms as loadWaitingPlatforms } from './queue-heads.js';
 
 /** Whose Job is to be ranked. */
 export interface Flow {
@@ -23,6 +25,13 @@ interface PlatformRow {
   readonly head_finish: number | null;
 }
 
+/** Where platforms start that are idle. */
+interface Level {
+  readonly busy: readonly PlatformProgress[];
+  /** The greatest finish of any leased Job. */
+  readonly leased: number;
+}
+
 /**
  * The places that new Jobs get, by what the rows of live Jobs say: a look at the ends of indexes for each platform and
  * each flow, however many Jobs there are.
@@ -30,17 +39,12 @@ interface PlatformRow {
 export class JobPlaces {
   readonly #platforms: ReadonlyMap<string, PlatformState>;
   readonly #finishes: Map<string, number>;
-  /** The greatest finish of any leased Job: platforms that share bots start level. */
-  readonly #leasedElsewhere: number;
+  readonly #level: Level;
 
-  private constructor(
-    platforms: ReadonlyMap<string, PlatformState>,
-    finishes: Map<string, number>,
-    leasedElsewhere: number,
-  ) {
+  private constructor(platforms: ReadonlyMap<string, PlatformState>, finishes: Map<string, number>, level: Level) {
     this.#platforms = platforms;
     this.#finishes = finishes;
-    this.#leasedElsewhere = leasedElsewhere;
+    this.#level = level;
   }
 
   static async load(context: SqlContext, flows: readonly Flow[]): Promise<JobPlaces> {
@@ -52,15 +56,20 @@ export class JobPlaces {
     }
     const finishes = await loadFinishes(context, flows);
     const isIdle = [...platforms.values()].some(({ leased, head }) => leased === null && !head);
-    return new JobPlaces(platforms, finishes, isIdle ? await greatestLeased(context) : 0);
+    return new JobPlaces(platforms, finishes, isIdle ? await loadLevel(context) : { busy: [], leased: 0 });
   }
 
   /** The place of a Job that would come now. */
   placeOf(flow: Flow, priority: number): Rank {
     const platform = this.#platforms.get(flow.platformKey);
     const finishes = [platform?.leased, platform?.head?.finish].filter((finish) => typeof finish === 'number');
-    const virtualTime = finishes.length > 0 ? Math.max(...finishes) : this.#leasedElsewhere;
+    const virtualTime = finishes.length > 0 ? Math.max(...finishes) : this.#startOf(flow);
     return rankJob({ virtualTime, lastFinish: this.#finishes.get(keyOf(flow)), priority });
+  }
+
+  /** Platforms that share bots start level. */
+  #startOf({ platformKey }: Flow): number {
+    return startLike(platformKey, this.#level.busy) ?? this.#level.leased;
   }
 
   /** A waiting Job has got a place. */
@@ -107,6 +116,19 @@ async function loadFinishes({ sql, dialect }: SqlContext, flows: readonly Flow[]
       finish === null ? [] : [[keyOf({ platformKey, flowKey }), finish] as const],
     ),
   );
+}
+
+async function loadLevel(context: SqlContext): Promise<Level> {
+  const keys = await loadWaitingPlatforms(context);
+  const leased = await greatestLeased(context);
+  if (keys.length === 0) return { busy: [], leased };
+  const { from, bindings } = context.dialect.listOf({ platform_key: keys });
+  const rows = await rowsOf<{ platform_key: string; finish: number }>(
+    context.sql,
+    `SELECT platform_key, ${headOf('finish')} AS finish FROM ${from}`,
+    bindings,
+  );
+  return { busy: rows.map(({ platform_key: platformKey, finish }) => ({ platformKey, finish })), leased };
 }
 
 async function greatestLeased({ sql }: SqlContext): Promise<number> {
