@@ -16,7 +16,8 @@ help --nested-commands
 action-cache:delete --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 action-cache:get --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 action-cache:update --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
-bot:host-tools --remote --auth-token --client-key --client-cert --server-cert --remote-cas --cas-client-key --cas-client-cert --cas-server-cert --log-level --verbose --parent --concurrency --work-dir --worker-property
+bot:dummy --remote --auth-token --client-key --client-cert --server-cert --log-level --verbose --parent --concurrency --worker-property --exit-code --seconds
+bot:host-tools --remote --auth-token --client-key --client-cert --server-cert --remote-cas --cas-client-key --cas-client-cert --cas-server-cert --log-level --verbose --parent --concurrency --worker-property --work-dir
 capabilities --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 cas:download-dir --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 cas:download-file --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
