@@ -1,4 +1,5 @@
 import type { Clock } from '../common/clock.js';
+import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import type { JobEvent } from './job-events.js';
 import type { Operation } from './job-store.js';
@@ -40,6 +41,11 @@ export class OperationWatchers {
     for (const watcher of this.#byJob.get(jobId) ?? []) watcher.tell(stage);
   }
 
+  /** Events may have been missed: all look whether their Operation is over, at the same time, so that it is one statement. */
+  lookAgain(): void {
+    for (const watchers of this.#byJob.values()) for (const watcher of watchers) watcher.tell(Stage.Completed);
+  }
+
   /**
    * Yields the state of an Operation, each change of its stage, and the end (EX-1); and why it waits, when no connected bot
    * could take it. Throws when `signal` aborts.
@@ -73,13 +79,22 @@ export class OperationWatchers {
     silence: Silence,
   ): Promise<WatchedOperation | undefined> {
     if (stages.length > 0 && !stages.includes(Stage.Completed)) return undefined;
-    if (stages.length > 0) return changed(current, await this.#options.load(current));
+    if (stages.length > 0) return changed(current, await this.#latest(current));
+    // What is quiet is only repeated: of what was missed a gap or the next sweep tells all at once.
     const isRepeated = silence.isOver;
-    const latest = isRepeated ? await this.#options.load(current) : current;
-    silence.begin(latest.stage, { isExplained: true });
-    const unserved = latest.stage === Stage.Queued ? await this.#options.explain(latest.platformKey) : undefined;
-    if (unserved) return { ...latest, unserved };
-    return isRepeated ? latest : undefined;
+    silence.begin(current.stage, { isExplained: true });
+    const unserved = current.stage === Stage.Queued ? await this.#unserved(current) : undefined;
+    if (unserved) return { ...current, unserved };
+    return isRepeated ? current : undefined;
+  }
+
+  /** The state now, or as it was while the store cannot be asked: who waits goes on, and looks again when it is back (U5). */
+  async #latest(current: Operation): Promise<Operation> {
+    return (await unlessAway(this.#options.load(current))) ?? current;
+  }
+
+  #unserved({ platformKey }: Operation): Promise<Unserved | undefined> {
+    return unlessAway(this.#options.explain(platformKey));
   }
 
   #join(jobId: string): Watcher {
@@ -91,6 +106,15 @@ export class OperationWatchers {
     });
     watchers.add(watcher);
     return watcher;
+  }
+}
+
+async function unlessAway<T>(asking: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asking;
+  } catch (reason) {
+    if (StatusError.from(reason).code === Code.Unavailable) return undefined;
+    throw reason;
   }
 }
 

@@ -63,6 +63,7 @@ export class Scheduler implements AsyncDisposable {
   readonly #stopping = new AbortController();
   #subscription: Disposable | undefined;
   #upkeep: Promise<void> | undefined;
+  readonly #housekeeper: Housekeeper;
 
   constructor(ports: SchedulerPorts, options: SchedulerOptions = {}) {
     const { store, actionCache, clock = systemClock, logger } = ports;
@@ -78,22 +79,23 @@ export class Scheduler implements AsyncDisposable {
       explain: (platformKey) => explainer.explain(platformKey),
     });
     const judge = new LeaseJudge({ actionCache, cacheFailedActions: this.#options.cacheFailedActions, logger });
+    this.#housekeeper = new Housekeeper({
+      ...this.#options,
+      store,
+      clock,
+      logger,
+      offer: (platformKey) => this.#waiting.offer(platformKey),
+      lookAgain: () => this.#watchers.lookAgain(),
+    });
     this.bots = new BotSessions({ store, judge, waiting: this.#waiting, clock, options: this.#options });
   }
 
-  /** Begins to look after the store. Bots get a new deadline: they could not report while nothing was running. */
+  /** Begins to look after the store. Bots that no controller could hear until now get a new deadline. */
   async start(): Promise<void> {
-    const { store, logger } = this.#ports;
-    await store.upkeep.extendSessions(this.#options.keepaliveMs);
-    this.#subscription = store.events.subscribe((event) => this.#react(event));
-    const housekeeper = new Housekeeper({
-      ...this.#options,
-      upkeep: store.upkeep,
-      clock: this.#clock,
-      logger,
-      offer: (platformKey) => this.#waiting.offer(platformKey),
-    });
-    this.#upkeep = housekeeper.run(this.#stopping.signal);
+    const { events } = this.#ports.store;
+    this.#subscription = events.subscribe((event) => this.#react(event));
+    if (events.wasAlone) await this.#housekeeper.extendSessions();
+    this.#upkeep = this.#housekeeper.run(this.#stopping.signal);
   }
 
   /** Takes nothing new any more, and stops looking after the store, which stays open. */
@@ -181,7 +183,17 @@ export class Scheduler implements AsyncDisposable {
         return;
       case 'session':
         this.#waiting.notify(event.sessionName);
+        return;
+      case 'gap':
+        void this.#bridge(event);
     }
+  }
+
+  /** Events of others may have been missed. */
+  async #bridge({ wasAlone }: Extract<JobEvent, { type: 'gap' }>): Promise<void> {
+    if (wasAlone) await this.#housekeeper.extendSessions();
+    this.#waiting.lookAgain();
+    this.#watchers.lookAgain();
   }
 
   async #offer({ platformKey, delayMs }: Extract<JobEvent, { type: 'queued' }>): Promise<void> {

@@ -58,6 +58,11 @@ export class WaitingBots {
     for (const bot of this.#bySession.get(sessionName) ?? []) bot.notify();
   }
 
+  /** News may have been missed: every bot comes again. */
+  lookAgain(): void {
+    for (const calls of this.#bySession.values()) for (const bot of calls) bot.notify();
+  }
+
   /** A session runs a Job of this target or input root: it is the better choice for the next one. */
   remember(sessionName: string, affinityKey: string): void {
     this.#affinities.set(sessionName, affinityKey);
