@@ -117,12 +117,13 @@ export class BotSessions {
 
   async #hold(session: Session, request: UpdateRequest, { bot, signal }: Held): Promise<Session> {
     const { store, clock, options } = this.#deps;
-    const { name, revision, leases } = session;
+    const { name, revision, isDrained, leases } = session;
     const { keepaliveMs } = options;
     const untilMs = this.#heldUntil(request);
     const isGone = (): boolean => signal.aborted;
     while (!isGone()) {
-      if (leases.length === 0) {
+      // One that is drained would be woken in place of a bot that can take the Job.
+      if (leases.length === 0 && !isDrained) {
         bot.look(request.offered);
         const claimed = await store.sessions.claim(name, revision, keepaliveMs);
         if (claimed) return claimed;

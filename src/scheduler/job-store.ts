@@ -1,5 +1,6 @@
 import type { Digest } from '../digest/digest.js';
 import type { JobEvents } from './job-events.js';
+import type { JobInspection } from './job-inspection.js';
 import type { HeldLease, LeaseReport } from './lease.js';
 import type { OperationCondition } from './operation-filter.js';
 import type { OfferedProperties } from './platform.js';
@@ -59,8 +60,15 @@ export interface Operation {
   readonly seq: number;
 }
 
-/** How a Lease ended: with a result, by the worker's fault, with the bot, before anything was begun, or because of a cancel. */
-export type AttemptOutcome = 'completed' | 'failed' | 'lost' | 'returned' | 'cancelled';
+/** An Operation among others. */
+export interface ListedOperation extends Operation {
+  readonly labels: OperationLabels;
+  /** The bot that has the Job. */
+  readonly botId?: string;
+}
+
+/** How a Lease ended: with a result, by the worker's fault, with the bot, before anything was begun, because of a cancel, or taken away. */
+export type AttemptOutcome = 'completed' | 'failed' | 'lost' | 'returned' | 'cancelled' | 'requeued';
 
 /** A Lease that a Job had or has, for its history. */
 export interface Attempt {
@@ -95,7 +103,7 @@ export interface OperationStore {
 
   find(operationId: string): Promise<Operation | undefined>;
 
-  list(query: OperationQuery): Promise<readonly Operation[]>;
+  list(query: OperationQuery): Promise<readonly ListedOperation[]>;
 
   /** The Leases that a Job had and has, oldest first. */
   attempts(jobId: string): Promise<readonly Attempt[]>;
@@ -139,6 +147,8 @@ export interface Session {
   readonly name: string;
   /** Grows with each update: who acts for an older one acts too late. */
   readonly revision: number;
+  /** Whether people want its bot to get nothing new. */
+  readonly isDrained: boolean;
   readonly expiresAtMs: number;
   readonly leases: readonly SessionLease[];
 }
@@ -208,6 +218,7 @@ export interface JobStore {
   readonly operations: OperationStore;
   readonly sessions: SessionStore;
   readonly upkeep: StoreUpkeep;
+  readonly inspection: JobInspection;
   /** Tells of every change that was made through a store of the same database. */
   readonly events: JobEvents;
 }

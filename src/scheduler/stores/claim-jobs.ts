@@ -36,7 +36,7 @@ export async function claimAll(
 /** The session of a call, if it may be given a Job: one Lease a session (RW-12). */
 function takerOf(transaction: JobTransaction, { sessionName, revision }: SessionCall): SessionRow | undefined {
   const session = transaction.openSession(sessionName, revision);
-  if (!session?.is_accepting || session.expires_at_ms <= transaction.nowMs) return undefined;
+  if (!session?.is_accepting || session.is_drained || session.expires_at_ms <= transaction.nowMs) return undefined;
   return transaction.leasesOf(sessionName).length === 0 ? session : undefined;
 }
 

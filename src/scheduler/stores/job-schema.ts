@@ -1,6 +1,7 @@
 import type { Schema } from '../../sql/migrate.js';
 import { createTables } from './job-schema-1.js';
 import { addRanks } from './job-schema-2.js';
+import { addDrains } from './job-schema-3.js';
 import { Stage } from '../stage.js';
 
 /**
@@ -26,6 +27,10 @@ export const jobSchema: Schema = {
     {
       name: 'ranks, times and attempts of jobs, length of the queue',
       up: addRanks,
+    },
+    {
+      name: 'bots that get nothing new',
+      up: addDrains,
     },
   ],
 };

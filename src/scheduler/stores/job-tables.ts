@@ -48,6 +48,8 @@ export interface SessionRow {
   readonly bot_id: string;
   readonly revision: number;
   readonly is_accepting: boolean;
+  /** Whether people want its bot to get nothing new: as `drained_bots` says, which outlives the session. */
+  readonly is_drained: boolean;
   /** {@link OfferedProperties} as JSON. */
   readonly offered: string;
   /** Of the Job that it had last. */
@@ -124,6 +126,7 @@ export const sessionsTable = new SqlTable<SessionRow>('bot_sessions', 'name', {
   bot_id: 'text',
   revision: 'integer',
   is_accepting: 'boolean',
+  is_drained: 'boolean',
   offered: 'text',
   affinity_key: 'text',
   expires_at_ms: 'bigint',

@@ -221,6 +221,6 @@ export class JobTransaction implements SqlContext {
 }
 
 /** Whether a Job waits for a bot. */
-export function isWaitingRow(job: JobRow): boolean {
+export function isWaitingRow(job: Pick<JobRow, 'stage' | 'lease_id'>): boolean {
   return job.stage === Stage.Queued && job.lease_id === null;
 }

@@ -12,12 +12,13 @@ export async function openAll(
 ): Promise<Map<NewSession, Session>> {
   const outcomes = new Map<NewSession, Session>();
   for (let open = calls; open.length > 0; open = open.filter((call) => !outcomes.has(call))) {
+    const drained = await loadDrained(transaction, open);
     const last = await lockLast(transaction, open);
     const made = new Map<NewSession, SessionRow>();
     for (const call of open) {
       const replacedRow = last.get(botOf(call.parent, call.botId));
       if (replacedRow) closeSession(transaction, replacedRow, replaced(call.botId));
-      const session = newSession(transaction, call);
+      const session = newSession(transaction, call, drained.has(botOf(call.parent, call.botId)));
       last.set(botOf(call.parent, call.botId), session);
       made.set(call, session);
     }
@@ -30,6 +31,22 @@ export async function openAll(
     }
   }
   return outcomes;
+}
+
+/** Those of the bots that are to get nothing new. Until the end of the transaction none is added: see `drainBot`. */
+async function loadDrained(transaction: JobTransaction, calls: readonly NewSession[]): Promise<Set<string>> {
+  const { sql, dialect } = transaction;
+  const { from, bindings } = dialect.listOf({
+    parent: calls.map(({ parent }) => parent),
+    bot_id: calls.map(({ botId }) => botId),
+  });
+  const rows = await rowsOf<{ parent: string; bot_id: string }>(
+    sql,
+    `SELECT parent, bot_id FROM drained_bots WHERE (parent, bot_id) IN (SELECT parent, bot_id FROM ${from})
+     ORDER BY parent, bot_id ${dialect.lockRows}`,
+    bindings,
+  );
+  return new Set(rows.map(({ parent, bot_id: botId }) => botOf(parent, botId)));
 }
 
 /** The open sessions of the same bots, locked. */
@@ -54,7 +71,7 @@ async function lockLast(transaction: JobTransaction, calls: readonly NewSession[
   return new Map(open.map((session) => [botOf(session.parent, session.bot_id), session]));
 }
 
-function newSession(transaction: JobTransaction, call: NewSession): SessionRow {
+function newSession(transaction: JobTransaction, call: NewSession, isDrained: boolean): SessionRow {
   const { parent, botId, isAccepting, offered, keepaliveMs } = call;
   return transaction.sessions.add({
     name: parent === '' ? randomUUID() : `${parent}/${randomUUID()}`,
@@ -62,6 +79,7 @@ function newSession(transaction: JobTransaction, call: NewSession): SessionRow {
     bot_id: botId,
     revision: 1,
     is_accepting: isAccepting,
+    is_drained: isDrained,
     offered: JSON.stringify(offered),
     affinity_key: null,
     expires_at_ms: transaction.nowMs + keepaliveMs,

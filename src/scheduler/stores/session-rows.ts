@@ -22,7 +22,13 @@ export interface Closing {
 /** The session as its bot is told. */
 export function presentSession(transaction: JobTransaction, row: SessionRow): Session {
   const leases = transaction.leasesOf(row.name).map((lease) => sessionLeaseOf(transaction, lease));
-  return { name: row.name, revision: row.revision, expiresAtMs: row.expires_at_ms, leases };
+  return {
+    name: row.name,
+    revision: row.revision,
+    isDrained: row.is_drained,
+    expiresAtMs: row.expires_at_ms,
+    leases,
+  };
 }
 
 /** Ends a session whose Leases are loaded. Its bot is gone, or not to be believed: its Leases are lost. */

@@ -4,9 +4,11 @@ import { systemClock } from '../../common/clock.js';
 import type { Database } from '../../sql/database.js';
 import { migrate, type MigrateOptions } from '../../sql/migrate.js';
 import { LocalJobEvents, type JobEventBus, type JobEvents } from '../job-events.js';
+import type { JobInspection } from '../job-inspection.js';
 import type { JobStore, OperationStore, SessionStore, StoreUpkeep } from '../job-store.js';
 import { jobSchema } from './job-schema.js';
 import { JobTransaction, type RunRead, type RunTransaction } from './job-transaction.js';
+import { SqlJobInspection } from './sql-job-inspection.js';
 import { SqlOperationStore } from './sql-operation-store.js';
 import { SqlSessionStore } from './sql-session-store.js';
 import { SqlStoreUpkeep } from './sql-store-upkeep.js';
@@ -32,6 +34,7 @@ export class SqlJobStore implements JobStore {
   readonly operations: OperationStore;
   readonly sessions: SessionStore;
   readonly upkeep: StoreUpkeep;
+  readonly inspection: JobInspection;
   readonly #events: JobEventBus;
 
   private constructor(options: SqlJobStoreOptions) {
@@ -55,6 +58,7 @@ export class SqlJobStore implements JobStore {
     this.operations = new SqlOperationStore(run, read);
     this.sessions = new SqlSessionStore(run, read);
     this.upkeep = new SqlStoreUpkeep(run, read);
+    this.inspection = new SqlJobInspection(run, read, clock);
   }
 
   /** Makes the tables where they are missing. Throws FAILED_PRECONDITION for tables that it does not know. */

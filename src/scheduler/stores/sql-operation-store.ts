@@ -1,17 +1,28 @@
 import { CallBatch } from '../../sql/call-batch.js';
 import { rowsOf } from '../../sql/query-rows.js';
 import type { SqlContext } from '../../sql/sql-table.js';
-import type { Attempt, NewJob, NewOperation, Operation, OperationQuery, OperationStore } from '../job-store.js';
+import type {
+  Attempt,
+  ListedOperation,
+  NewJob,
+  NewOperation,
+  Operation,
+  OperationQuery,
+  OperationStore,
+} from '../job-store.js';
 import type { OperationCondition, OperationField } from '../operation-filter.js';
 import { Stage } from '../stage.js';
 import { addAll, type AddCall } from './add-jobs.js';
-import { attemptsTable, leasesTable, operationsTable, type AttemptRow } from './job-tables.js';
+import { labelColumns, labelsOf, loadAttempts, type LabelColumns } from './describe-job.js';
+import { leasesTable, operationsTable } from './job-tables.js';
 import type { JobTransaction, RunRead, RunTransaction } from './job-transaction.js';
 import { foundColumns, operationOf, stageColumn, type FoundOperation } from './operation-rows.js';
 
 interface IdCall {
   readonly id: string;
 }
+
+type ListedRow = FoundOperation & LabelColumns & { readonly bot_id: string | null };
 
 const fieldColumns: Readonly<Record<OperationField, string>> = {
   stage: stageColumn,
@@ -47,25 +58,23 @@ export class SqlOperationStore implements OperationStore {
     return this.#find.run({ id: operationId });
   }
 
-  list({ instanceName, conditions, afterSeq, limit }: OperationQuery): Promise<readonly Operation[]> {
+  list({ instanceName, conditions, afterSeq, limit }: OperationQuery): Promise<readonly ListedOperation[]> {
     return this.#read(async ({ sql }) => {
-      const query = sql<FoundOperation>('operations')
+      const query = sql<ListedRow>('operations')
         .join('jobs', 'jobs.id', 'operations.job_id')
+        .leftJoin('attempts', 'attempts.lease_id', 'jobs.lease_id')
         .where('operations.instance_name', instanceName)
         .where('operations.seq', '>', afterSeq)
         .orderBy('operations.seq')
         .limit(limit)
-        .select<FoundOperation[]>(foundColumns);
+        .select<ListedRow[]>([...foundColumns, ...labelColumns, 'attempts.bot_id']);
       for (const { field, operator, value } of conditions) void query.whereRaw(conditionOn(field, operator), [value]);
-      return (await query).map(operationOf);
+      return (await query).map(listedOf);
     });
   }
 
   attempts(jobId: string): Promise<readonly Attempt[]> {
-    return this.#read(async (context) => {
-      const selection = { column: 'job_id', values: [jobId], order: 'leased_at_ms, number' } as const;
-      return (await attemptsTable.select(context, selection)).map(attemptOf);
-    });
+    return this.#read((context) => loadAttempts(context, jobId));
   }
 
   cancel(operationId: string): Promise<void> {
@@ -142,7 +151,7 @@ async function forgetAll(transaction: JobTransaction, calls: readonly IdCall[]):
   for (const call of calls) {
     const operation = transaction.operations.get(call.id);
     const job = operation && transaction.jobs.get(operation.job_id);
-    const isOver = !operation || operation.cancelled_at_ms !== null || job?.stage === Stage.Completed;
+    const isOver = operation?.cancelled_at_ms !== null || job?.stage === Stage.Completed;
     outcomes.set(call, isOver);
     if (!operation || !isOver) continue;
     transaction.operations.remove(operation);
@@ -157,16 +166,7 @@ function conditionOn(field: OperationField, operator: OperationCondition['operat
   return `${fieldColumns[field]} ${operator === '!=' ? '<>' : operator} ?`;
 }
 
-function attemptOf(row: AttemptRow): Attempt {
-  return {
-    leaseId: row.lease_id,
-    number: row.number,
-    botId: row.bot_id,
-    sessionName: row.session_name,
-    leasedAtMs: row.leased_at_ms,
-    ...(row.started_at_ms !== null && { startedAtMs: row.started_at_ms }),
-    ...(row.ended_at_ms !== null && { endedAtMs: row.ended_at_ms }),
-    ...(row.outcome !== null && { outcome: row.outcome }),
-    ...(row.error !== null && { error: row.error }),
-  };
+function listedOf(row: ListedRow): ListedOperation {
+  const isHeld = row.bot_id !== null && row.cancelled_at_ms === null;
+  return { ...operationOf(row), labels: labelsOf(row), ...(isHeld && { botId: row.bot_id }) };
 }
