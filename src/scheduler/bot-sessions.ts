@@ -124,7 +124,7 @@ export class BotSessions {
     while (!isGone()) {
       // One that is drained would be woken in place of a bot that can take the Job.
       if (leases.length === 0 && !isDrained) {
-        bot.look(request.offered);
+        bot.look(request.offered, session.affinityKey);
         const claimed = await store.sessions.claim(name, revision, keepaliveMs);
         if (claimed) return claimed;
       }

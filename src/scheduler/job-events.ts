@@ -3,8 +3,16 @@ import type { Stage } from './stage.js';
 
 /** Something happened to Jobs; told after it is durable. */
 export type JobEvent =
-  /** A Job waits for a bot; it may be handed out after `delayMs`. */
-  | { readonly type: 'queued'; readonly platformKey: string; readonly delayMs: number }
+  /**
+   * A Job waits for a bot; it may be handed out after `delayMs`. Which bot is well prepared is told within this process only:
+   * it is a hint.
+   */
+  | {
+      readonly type: 'queued';
+      readonly platformKey: string;
+      readonly delayMs: number;
+      readonly affinityKey?: string | undefined;
+    }
   /** A Job has come to a stage, or one of its Operations has ended. */
   | { readonly type: 'stage'; readonly jobId: string; readonly stage: Stage }
   /** The server has something to tell the bot of a session: a Lease is cancelled, or the session is over. */

@@ -150,6 +150,8 @@ export interface Session {
   /** Whether people want its bot to get nothing new. */
   readonly isDrained: boolean;
   readonly expiresAtMs: number;
+  /** The {@link NewJob.affinityKey} of the Job that it had last. */
+  readonly affinityKey?: string | undefined;
   readonly leases: readonly SessionLease[];
 }
 

@@ -5,6 +5,7 @@ import type { Logger } from '../common/logger.js';
 import { StatusError } from '../common/status-error.js';
 import type { Digest } from '../digest/digest.js';
 import type { reapi } from '../proto/index.js';
+import { affinityKeyOf } from './affinity.js';
 import { BotSessions } from './bot-sessions.js';
 import { encodeResponse } from './execute-responses.js';
 import { Housekeeper } from './housekeeper.js';
@@ -39,6 +40,8 @@ export interface ExecutionRequest {
   readonly timeoutMs: number | undefined;
   readonly doNotCache: boolean;
   readonly skipCacheLookup: boolean;
+  /** For the hint which bot knows its files. */
+  readonly inputRootDigest?: Digest;
   readonly operation: NewOperation;
 }
 
@@ -123,6 +126,7 @@ export class Scheduler implements AsyncDisposable {
       platformKey: platformKeyOf(platform),
       isCacheable: !doNotCache,
       isShared: isLookedUp,
+      affinityKey: affinityKeyOf({ targetId: operation.labels.targetId, inputRootDigest: request.inputRootDigest }),
       ...(result && { response: encodeResponse({ result, cachedResult: true }) }),
     };
     return this.#ports.store.operations.add(job, operation, this.#options.maxQueued);
@@ -196,10 +200,10 @@ export class Scheduler implements AsyncDisposable {
     this.#watchers.lookAgain();
   }
 
-  async #offer({ platformKey, delayMs }: Extract<JobEvent, { type: 'queued' }>): Promise<void> {
+  async #offer({ platformKey, delayMs, affinityKey }: Extract<JobEvent, { type: 'queued' }>): Promise<void> {
     const { signal } = this.#stopping;
     if (delayMs > 0) await this.#clock.sleep(delayMs, signal);
-    if (!signal.aborted) this.#waiting.offer(platformKey);
+    if (!signal.aborted) this.#waiting.offer(platformKey, affinityKey);
   }
 
   /** EX table: refused, never clamped. */

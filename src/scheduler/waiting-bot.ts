@@ -13,26 +13,29 @@ export interface Line {
   enter(offered: OfferedProperties): BotGroup<WaitingBot>;
   /** Which of the Jobs that were offered to the bot it leaves unseen. */
   leave(bot: WaitingBot, group: BotGroup<WaitingBot> | undefined, unseen: Iterable<string>): void;
-  affinityOf(sessionName: string): string | undefined;
   nextTick(): number;
 }
 
 /** A place in the line of {@link WaitingBots}. */
 export class WaitingBot implements Sleeper, Disposable {
   readonly sessionName: string;
-  readonly affinityKey: string | undefined;
   readonly #line: Line;
   readonly #waker = new Waker();
   readonly #offers = new Set<string>();
   /** `undefined` while it only wants to hear of its Leases. */
   #group: BotGroup<WaitingBot> | undefined;
+  #affinityKey: string | undefined;
   #missesSeen = 0;
   #hasNews = false;
 
   constructor(sessionName: string, line: Line) {
     this.sessionName = sessionName;
-    this.affinityKey = line.affinityOf(sessionName);
     this.#line = line;
+  }
+
+  /** The target or input root that it had last. */
+  get affinityKey(): string | undefined {
+    return this.#affinityKey;
   }
 
   offer(platformKey: string): void {
@@ -47,9 +50,10 @@ export class WaitingBot implements Sleeper, Disposable {
 
   /**
    * The bot looks for a Job now: what was offered until now, it sees; of what comes from now on, it is told. It offers the
-   * same each time.
+   * same each time. `affinityKey` is the target or input root that it had last.
    */
-  look(offered: OfferedProperties): void {
+  look(offered: OfferedProperties, affinityKey?: string): void {
+    this.#affinityKey = affinityKey;
     this.#group ??= this.#line.enter(offered);
     this.#missesSeen = this.#group.misses;
     this.#offers.clear();

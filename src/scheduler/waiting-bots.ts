@@ -1,11 +1,7 @@
-import { LRUCache } from 'lru-cache';
 import type { Clock } from '../common/clock.js';
 import { BotGroup, chooseSleeper } from './bot-group.js';
 import { platformOfKey, type OfferedProperties } from './platform.js';
 import { WaitingBot } from './waiting-bot.js';
-
-/** Sessions whose last Job is remembered: a hint, so that losing one costs nothing but a warm cache. */
-const maxHints = 20_000;
 
 /** Bots that offer the same, and how many of them wait. */
 interface Members {
@@ -22,7 +18,6 @@ export class WaitingBots {
   readonly #clock: Clock;
   readonly #groups = new Map<string, Members>();
   readonly #bySession = new Map<string, Set<WaitingBot>>();
-  readonly #affinities = new LRUCache<string, string>({ max: maxHints });
   #tick = 0;
 
   constructor(clock: Clock) {
@@ -35,7 +30,6 @@ export class WaitingBots {
       clock: this.#clock,
       enter: (offered) => this.#enter(offered),
       leave: (one, group, unseen) => this.#leave(one, group, unseen),
-      affinityOf: (name) => this.#affinities.get(name),
       nextTick: () => (this.#tick += 1),
     });
     const calls = this.#bySession.get(sessionName) ?? new Set();
@@ -61,11 +55,6 @@ export class WaitingBots {
   /** News may have been missed: every bot comes again. */
   lookAgain(): void {
     for (const calls of this.#bySession.values()) for (const bot of calls) bot.notify();
-  }
-
-  /** A session runs a Job of this target or input root: it is the better choice for the next one. */
-  remember(sessionName: string, affinityKey: string): void {
-    this.#affinities.set(sessionName, affinityKey);
   }
 
   #enter(offered: OfferedProperties): BotGroup<WaitingBot> {

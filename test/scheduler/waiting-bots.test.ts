@@ -20,9 +20,9 @@ describe('WaitingBots', () => {
   });
 
   /** A bot that has looked, found nothing, and sleeps. */
-  function sleeper(name: string, offered: OfferedProperties = offering({})): WaitingBot {
+  function sleeper(name: string, offered: OfferedProperties = offering({}), affinityKey?: string): WaitingBot {
     const bot = line.join(name);
-    bot.look(offered);
+    bot.look(offered, affinityKey);
     void bot.wait(1_000, new AbortController().signal).then((reason) => woken.push(`${name}: ${reason}`));
     return bot;
   }
@@ -127,9 +127,8 @@ describe('WaitingBots', () => {
   });
 
   it('prefers the bot that had the same target last, and takes another when there is none', async () => {
-    line.remember('second', '//target');
     sleeper('first');
-    sleeper('second');
+    sleeper('second', offering({}), '//target');
 
     line.offer(noPlatform, '//target');
     await until(() => woken.length > 0);
@@ -140,8 +139,7 @@ describe('WaitingBots', () => {
   });
 
   it('prefers no bot that does not fit', async () => {
-    line.remember('plain', '//target');
-    sleeper('plain');
+    sleeper('plain', offering({}), '//target');
     sleeper('special', offering({ pool: 'gpu' }));
 
     line.offer(gpu, '//target');

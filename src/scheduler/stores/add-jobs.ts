@@ -117,7 +117,10 @@ class Round {
       if (!added.has(job.id)) {
         jobs.drop(job.id);
         lost.add(job.id);
-      } else if (isWaitingRow(job)) events.push({ type: 'queued', platformKey: job.platform_key, delayMs: 0 });
+      } else if (isWaitingRow(job)) {
+        const { platform_key: platformKey, affinity_key: affinityKey } = job;
+        events.push({ type: 'queued', platformKey, delayMs: 0, affinityKey: affinityKey ?? undefined });
+      }
     }
     return lost;
   }

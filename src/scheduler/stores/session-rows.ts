@@ -27,6 +27,7 @@ export function presentSession(transaction: JobTransaction, row: SessionRow): Se
     revision: row.revision,
     isDrained: row.is_drained,
     expiresAtMs: row.expires_at_ms,
+    affinityKey: row.affinity_key ?? undefined,
     leases,
   };
 }
