@@ -12,7 +12,7 @@ export class CallBatch<Call extends object, Outcome> {
   readonly #run: (calls: readonly Call[]) => Promise<Outcomes<Call, Outcome>>;
   readonly #batch: StatementBatch<Call, Outcomes<Call, Outcome>>;
 
-  constructor(run: (calls: readonly Call[]) => Promise<Outcomes<Call, Outcome>>, maxCalls = 1_000) {
+  constructor(run: (calls: readonly Call[]) => Promise<Outcomes<Call, Outcome>>, maxCalls = 256) {
     this.#run = run;
     this.#batch = new StatementBatch((calls) => this.#attempt(calls), maxCalls);
   }

@@ -24,6 +24,12 @@ export interface ListOfRows {
   readonly bindings: readonly unknown[];
 }
 
+/** A statement, and what its question marks stand for; its text has no others. */
+export interface Statement {
+  readonly text: string;
+  readonly bindings: readonly unknown[];
+}
+
 /**
  * What databases say differently. Whatever they say alike stands in the statements of the stores themselves: upserts,
  * RETURNING, windows, indexes over a part of a table.
@@ -34,6 +40,8 @@ export interface Dialect {
   readonly anotherPlace: string;
   /** The type of a column of bytes. */
   readonly bytesType: string;
+  /** One value of a type: what its question mark stands in. */
+  readonly valueOf: (type: ColumnType) => string;
   /** The bytes that a text of hexadecimal digits stands for. */
   readonly bytesOf: (hex: string) => string;
   /** The type of a column of texts that are compared byte by byte. */
@@ -54,6 +62,12 @@ export interface Dialect {
 
   /** A list of rows, given by its columns, all of one length. It is one parameter a column, however long it is. */
   readonly listOf: (columns: Readonly<Record<string, ListColumn>>) => ListOfRows;
+
+  /** Returns the rows of a SELECT of `columns`, none of which is of bytes: cheaply where they are many. */
+  readonly select: <Row>(sql: Knex, columns: readonly string[], statement: Statement) => Promise<Row[]>;
+
+  /** Runs statements whose rows nobody wants, one after the other. */
+  readonly runAll: (sql: Knex, statements: readonly Statement[]) => Promise<void>;
 
   /** Names the tables that are there, the database's own left out. */
   readonly tables: (sql: Knex) => Promise<readonly string[]>;

@@ -1,3 +1,4 @@
+import { rowsOf } from './query-rows.js';
 import {
   isTyped,
   type ColumnType,
@@ -17,6 +18,7 @@ export const postgresDialect: Dialect = {
   name: 'postgresql',
   anotherPlace: 'another database',
   bytesType: 'bytea',
+  valueOf: (type) => `CAST(? AS ${arrayTypes[type].replace('[]', '')})`,
   bytesOf: (hex) => `decode(${hex}, 'hex')`,
   keyType: 'text COLLATE "C"',
   nowMs,
@@ -28,6 +30,10 @@ export const postgresDialect: Dialect = {
   lockRows: 'FOR UPDATE',
   lockFreeRows: 'FOR UPDATE SKIP LOCKED',
   listOf,
+  select: (sql, _columns, { text, bindings }) => rowsOf(sql, text, bindings),
+  runAll: async (sql, statements) => {
+    for (const { text, bindings } of statements) await rowsOf(sql, text, bindings);
+  },
   tables: (sql) => sql('pg_tables').whereRaw('schemaname = current_schema()').pluck('tablename'),
   lockSchema: async (sql) => void (await sql.raw('SELECT pg_advisory_xact_lock(?)', [schemaLock])),
 };

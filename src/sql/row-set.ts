@@ -1,12 +1,5 @@
-import type { SqlContext, SqlTable } from './sql-table.js';
-
-/** What {@link RowSet.flush} does with rows that are new. */
-export interface FlushOptions {
-  /** A unique column of which somebody else may have the same value: who is second is not added. */
-  readonly conflict?: string;
-  /** A column whose values the database makes. */
-  readonly returned?: string;
-}
+import type { Dialect, Statement } from './dialect.js';
+import type { InsertOptions, SqlContext, SqlTable } from './sql-table.js';
 
 /**
  * Some rows of a table, loaded and locked in a transaction, to be changed here and written back together. Who looks sees
@@ -51,14 +44,14 @@ export class RowSet<Row extends object> {
   change(row: Row, patch: Partial<Row>): void {
     const key = this.#table.keyOf(row);
     Object.assign(row, patch);
-    if (!this.#added.has(key)) this.#patches.set(key, { ...this.#patches.get(key), ...patch });
+    if (!this.#added.has(key)) this.#note(key, patch);
   }
 
   /** Changes a row that need not be here. */
   patch(key: string, patch: Partial<Row>): void {
     const row = this.#rows.get(key);
     if (row) this.change(row, patch);
-    else this.#patches.set(key, { ...this.#patches.get(key), ...patch });
+    else this.#note(key, patch);
   }
 
   /** Forgets a new row that could not be added. */
@@ -74,14 +67,44 @@ export class RowSet<Row extends object> {
     if (!this.#added.delete(key)) this.#removed.add(key);
   }
 
-  /** Writes what was changed. Returns the keys of the new rows, and what the database has made for them. */
-  async flush(context: SqlContext, options: FlushOptions = {}): Promise<Map<string, number>> {
-    const removed = [...this.#removed];
-    const patches = new Map(this.#patches);
+  /** What writes back all that was changed until now. */
+  takeStatements(dialect: Dialect): Statement[] {
+    return [...this.#takeChanges(dialect), ...this.#table.inserts(dialect, this.#takeAdded())];
+  }
+
+  /** Writes back what was changed. Returns the keys of the new rows that were added, and what the database made for them. */
+  async flush(context: SqlContext, options: InsertOptions = {}): Promise<Map<string, number>> {
+    const { sql, dialect } = context;
+    const { conflict } = options;
+    const mayConflict = conflict !== undefined && dialect.isShared;
+    if (!mayConflict && options.returned === undefined) {
+      const added = new Map([...this.#added].map((key) => [key, 0]));
+      await dialect.runAll(sql, this.takeStatements(dialect));
+      return added;
+    }
+    await dialect.runAll(sql, this.#takeChanges(dialect));
+    return this.#table.insert(context, this.#takeAdded(), { ...options, conflict: mayConflict ? conflict : undefined });
+  }
+
+  #note(key: string, patch: Partial<Row>): void {
+    const noted = this.#patches.get(key);
+    if (noted) Object.assign(noted, patch);
+    else this.#patches.set(key, { ...patch });
+  }
+
+  #takeChanges(dialect: Dialect): Statement[] {
+    const statements = [
+      ...this.#table.deletes(dialect, [...this.#removed]),
+      ...this.#table.updates(dialect, this.#patches),
+    ];
+    this.#removed.clear();
+    this.#patches.clear();
+    return statements;
+  }
+
+  #takeAdded(): Row[] {
     const added = [...this.#added].map((key) => this.#rows.get(key)).filter((row) => row !== undefined);
-    for (const each of [this.#removed, this.#patches, this.#added]) each.clear();
-    await this.#table.delete(context, removed);
-    await this.#table.update(context, patches);
-    return this.#table.insert(context, added, options);
+    this.#added.clear();
+    return added;
   }
 }

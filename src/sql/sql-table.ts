@@ -1,6 +1,6 @@
 import type { Sql } from './database.js';
 import { rowsOf } from './query-rows.js';
-import type { ColumnType, Dialect, TypedColumn } from './dialect.js';
+import type { ColumnType, Dialect, Statement, TypedColumn } from './dialect.js';
 
 /** What a statement is run with. */
 export interface SqlContext {
@@ -26,6 +26,14 @@ export interface Selection<Row> {
 /** What is changed of rows, by their keys. */
 export type Patches<Row> = ReadonlyMap<string, Partial<Row>>;
 
+/** What {@link SqlTable.insert} does besides. */
+export interface InsertOptions {
+  /** A unique column of which somebody else may have the same value: who is second is not added. */
+  readonly conflict?: string | undefined;
+  /** A column whose values the database makes. */
+  readonly returned?: string | undefined;
+}
+
 /** How many bytes and how many rows go into one statement at the most. */
 const maxBytes = 8 * 1024 * 1024;
 const maxRows = 5_000;
@@ -35,15 +43,15 @@ export class SqlTable<Row extends object> {
   readonly name: string;
   readonly #key: keyof Row & string;
   readonly #columns: Columns<Row>;
-  readonly #readable: string;
+  readonly #names: readonly (keyof Row & string)[];
+  readonly #readable: readonly string[];
 
   constructor(name: string, key: keyof Row & string, columns: Columns<Row>) {
     this.name = name;
     this.#key = key;
     this.#columns = columns;
-    this.#readable = this.#names()
-      .filter((column) => columns[column] !== 'bytes')
-      .join(', ');
+    this.#names = Object.keys(columns) as (keyof Row & string)[];
+    this.#readable = this.#names.filter((column) => columns[column] !== 'bytes');
   }
 
   keyOf(row: Row): string {
@@ -55,97 +63,114 @@ export class SqlTable<Row extends object> {
     if (values.length === 0) return [];
     const { from, bindings } = dialect.listOf({ wanted: [...new Set(values)] });
     const suffix = { wait: dialect.lockRows, free: dialect.lockFreeRows, none: '' }[lock ?? 'none'];
-    const rows = await rowsOf<Row>(
-      sql,
-      `SELECT ${this.#readable} FROM ${this.name}
-       WHERE ${column} IN (SELECT wanted FROM ${from}) AND ${where} ORDER BY ${order} ${suffix}`,
-      bindings,
-    );
-    return this.read(rows);
+    const text = `
+      SELECT ${this.#readable.join(', ')} FROM ${this.name}
+      WHERE ${column} IN (SELECT wanted FROM ${from}) AND ${where} ORDER BY ${order} ${suffix}`;
+    return this.#read(await dialect.select<Row>(sql, this.#readable, { text, bindings }));
   }
 
-  /** Makes the booleans of rows what they are: SQLite has none. */
-  read(rows: readonly Row[]): Row[] {
-    const booleans = this.#names().filter((column) => this.#columns[column] === 'boolean');
-    return rows.map((row) => {
-      const read = { ...row } as Record<string, unknown>;
-      for (const column of booleans) read[column] = Boolean(read[column]);
-      return read as Row;
-    });
+  /** Adds rows. Of a chunk all have the same columns. */
+  inserts(dialect: Dialect, rows: readonly Partial<Row>[]): Statement[] {
+    return [...chunksOf(rows)].map((chunk) => this.#insert(dialect, chunk));
   }
 
   /**
-   * Adds rows, but for those that `conflict` names a unique column of and somebody else has one with. Returns the column
-   * `returned` of those that were added, by their keys.
+   * Adds rows at once, but for those of which `conflict` names a unique column that somebody else has the same in. Returns
+   * the column `returned` of those that were added, by their keys.
    */
   async insert(
     { sql, dialect }: SqlContext,
     rows: readonly Partial<Row>[],
-    { conflict, returned }: { readonly conflict?: string; readonly returned?: string } = {},
+    { conflict, returned }: InsertOptions,
   ): Promise<Map<string, number>> {
     const added = new Map<string, number>();
     for (const chunk of chunksOf(rows)) {
-      const columns = this.#names().filter((column) => column in (chunk[0] ?? {}));
-      const { from, bindings } = dialect.listOf(this.#listOf(chunk, columns));
+      const { text, bindings } = this.#insert(dialect, chunk);
       // SQLite wants a WHERE between a SELECT and ON CONFLICT.
       const unless = conflict === undefined ? '' : `WHERE true ON CONFLICT ${conflict} DO NOTHING`;
-      const found = await rowsOf<{ key: string; returned: number }>(
-        sql,
-        `INSERT INTO ${this.name} (${columns.join(', ')})
-         SELECT ${columns.map((column) => this.#valueOf(column, dialect)).join(', ')} FROM ${from} ${unless}
-         RETURNING ${this.#key} AS key, ${returned ?? '0'} AS returned`,
-        bindings,
-      );
+      const returning = `RETURNING ${this.#key} AS key, ${returned ?? '0'} AS returned`;
+      const found = await rowsOf<{ key: string; returned: number }>(sql, `${text} ${unless} ${returning}`, bindings);
       for (const row of found) added.set(row.key, row.returned);
     }
     return added;
   }
 
   /** Changes rows: one statement for all that change in the same columns. */
-  async update({ sql, dialect }: SqlContext, patches: Patches<Row>): Promise<void> {
+  updates(dialect: Dialect, patches: Patches<Row>): Statement[] {
     const alike = new Map<string, Partial<Row>[]>();
     for (const [key, patch] of patches) {
       const columns = Object.keys(patch).sort().join();
-      alike.set(columns, [...(alike.get(columns) ?? []), { ...patch, [this.#key]: key }]);
+      const rows = alike.get(columns) ?? [];
+      rows.push({ ...patch, [this.#key]: key });
+      alike.set(columns, rows);
     }
-    for (const rows of alike.values()) {
-      for (const chunk of chunksOf(rows)) {
-        const columns = this.#names().filter((column) => column in (chunk[0] ?? {}));
-        const { from, bindings } = dialect.listOf(this.#listOf(chunk, columns));
-        const changes = columns
-          .filter((column) => column !== this.#key)
-          .map((column) => `${column} = ${this.#valueOf(column, dialect)}`);
-        await rowsOf(
-          sql,
-          `UPDATE ${this.name} SET ${changes.join(', ')} FROM ${from} WHERE ${this.name}.${this.#key} = list.${this.#key}`,
-          bindings,
-        );
+    return [...alike.values()].flatMap((rows) => [...chunksOf(rows)].map((chunk) => this.#update(dialect, chunk)));
+  }
+
+  deletes(dialect: Dialect, keys: readonly string[]): Statement[] {
+    if (keys.length === 0) return [];
+    const { from, bindings } = dialect.listOf({ wanted: keys });
+    const text = `DELETE FROM ${this.name} WHERE ${this.#key} IN (SELECT wanted FROM ${from})`;
+    return [{ text, bindings }];
+  }
+
+  #insert(dialect: Dialect, rows: readonly Partial<Row>[]): Statement {
+    const { names, values, from, bindings } = this.#source(dialect, rows);
+    return {
+      text: `INSERT INTO ${this.name} (${names.join(', ')}) SELECT ${values.join(', ')} FROM ${from}`,
+      bindings,
+    };
+  }
+
+  #update(dialect: Dialect, rows: readonly Partial<Row>[]): Statement {
+    const { names, values, from, bindings } = this.#source(dialect, rows);
+    const changes = names.flatMap((name, index) => (name === this.#key ? [] : [`${name} = ${values[index] ?? ''}`]));
+    const text = `
+      UPDATE ${this.name} SET ${changes.join(', ')} FROM ${from}
+      WHERE ${this.name}.${this.#key} = list.${this.#key}`;
+    return { text, bindings };
+  }
+
+  /** Rows as the source of a statement. What all of them have alike stands in it once. */
+  #source(dialect: Dialect, rows: readonly Partial<Row>[]): Source<Row> {
+    const [first = {}] = rows;
+    const names = this.#names.filter((column) => column in first);
+    const values: string[] = [];
+    const alike: ColumnValue[] = [];
+    const listed: Record<string, TypedColumn> = {};
+    for (const name of names) {
+      const type = this.#columns[name];
+      const column = rows.map((row) => row[name] as ColumnValue);
+      const [value = null] = column;
+      if (name === this.#key || value instanceof Uint8Array || column.some((each) => each !== value)) {
+        listed[name] = { type, values: column.map(plain) };
+        values.push(type === 'bytes' ? dialect.bytesOf(`list.${name}`) : `list.${name}`);
+      } else if (value === null) values.push('NULL');
+      else {
+        alike.push(value);
+        values.push(dialect.valueOf(type));
       }
     }
+    const { from, bindings } = dialect.listOf(listed);
+    return { names, values, from, bindings: [...alike, ...bindings] };
   }
 
-  async delete({ sql, dialect }: SqlContext, keys: readonly string[]): Promise<void> {
-    if (keys.length === 0) return;
-    const { from, bindings } = dialect.listOf({ wanted: keys });
-    await rowsOf(sql, `DELETE FROM ${this.name} WHERE ${this.#key} IN (SELECT wanted FROM ${from})`, bindings);
+  /** Makes the booleans of rows what they are: SQLite has none. */
+  #read(rows: readonly Row[]): Row[] {
+    const booleans = this.#names.filter((column) => this.#columns[column] === 'boolean');
+    for (const row of rows as Record<string, unknown>[]) {
+      for (const column of booleans) row[column] = Boolean(row[column]);
+    }
+    return [...rows];
   }
+}
 
-  #names(): (keyof Row & string)[] {
-    return Object.keys(this.#columns) as (keyof Row & string)[];
-  }
-
-  #valueOf(column: keyof Row & string, { bytesOf }: Dialect): string {
-    return this.#columns[column] === 'bytes' ? bytesOf(`list.${column}`) : `list.${column}`;
-  }
-
-  #listOf(rows: readonly Partial<Row>[], columns: readonly (keyof Row & string)[]): Record<string, TypedColumn> {
-    return Object.fromEntries(
-      columns.map((column) => [
-        column,
-        { type: this.#columns[column], values: rows.map((row) => plain(row[column] as ColumnValue)) },
-      ]),
-    );
-  }
+/** What an INSERT or an UPDATE takes rows from: the values of columns, and where they are. */
+interface Source<Row> {
+  readonly names: readonly (keyof Row & string)[];
+  readonly values: readonly string[];
+  readonly from: string;
+  readonly bindings: readonly unknown[];
 }
 
 type ColumnValue = string | number | boolean | Uint8Array | null;

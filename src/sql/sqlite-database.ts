@@ -47,13 +47,14 @@ export class SqliteDatabase implements Database {
 
   private constructor(sql: Sql) {
     this.#sql = sql;
+    const run = (text: string) => (): Promise<void> => this.dialect.runAll(sql, [{ text, bindings: [] }]);
     this.#changes = new GroupCommit({
-      begin: async () => void (await sql.raw('BEGIN IMMEDIATE')),
-      commit: async () => void (await sql.raw('COMMIT')),
-      rollback: async () => void (await sql.raw('ROLLBACK').catch(() => undefined)),
-      savepoint: async () => void (await sql.raw('SAVEPOINT change')),
-      release: async () => void (await sql.raw('RELEASE change')),
-      undo: async () => void (await sql.raw('ROLLBACK TO change')),
+      begin: run('BEGIN IMMEDIATE'),
+      commit: run('COMMIT'),
+      rollback: () => run('ROLLBACK')().catch(() => undefined),
+      savepoint: run('SAVEPOINT change'),
+      release: run('RELEASE change'),
+      undo: run('ROLLBACK TO change'),
     });
   }
 

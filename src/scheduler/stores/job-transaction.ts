@@ -1,7 +1,6 @@
-import { rowsOf } from '../../sql/query-rows.js';
 import { RowSet } from '../../sql/row-set.js';
 import type { Sql } from '../../sql/database.js';
-import type { Dialect } from '../../sql/dialect.js';
+import type { Dialect, Statement } from '../../sql/dialect.js';
 import type { Selection, SqlContext } from '../../sql/sql-table.js';
 import { attemptsUsedUpResponse, cancelledResponse } from '../execute-responses.js';
 import type { JobEvent } from '../job-events.js';
@@ -184,12 +183,9 @@ export class JobTransaction implements SqlContext {
   /** Writes everything back. */
   async flush(): Promise<void> {
     this.#tellPassedOver();
-    await this.sessions.flush(this);
-    await this.jobs.flush(this);
-    await this.operations.flush(this);
-    await this.leases.flush(this);
-    await this.attempts.flush(this);
-    await this.#count();
+    const sets = [this.sessions, this.jobs, this.operations, this.leases, this.attempts];
+    const statements = sets.flatMap((set) => set.takeStatements(this.dialect));
+    await this.dialect.runAll(this.sql, [...statements, ...this.#count()]);
   }
 
   /** The end is told once, and so is how it came. */
@@ -207,16 +203,14 @@ export class JobTransaction implements SqlContext {
     }
   }
 
-  async #count(): Promise<void> {
-    const now = [...this.jobs.values()].filter(isWaitingRow);
-    const change = now.length - this.#waited.size;
-    if (change === 0) return;
-    await rowsOf(
-      this.sql,
-      `INSERT INTO waiting_counts (counter, waiting) VALUES (?, ?)
-       ON CONFLICT (counter) DO UPDATE SET waiting = waiting_counts.waiting + excluded.waiting`,
-      [this.#counter, change],
-    );
+  #count(): Statement[] {
+    let change = -this.#waited.size;
+    for (const job of this.jobs.values()) if (isWaitingRow(job)) change += 1;
+    if (change === 0) return [];
+    const text = `
+      INSERT INTO waiting_counts (counter, waiting) VALUES (?, ?)
+      ON CONFLICT (counter) DO UPDATE SET waiting = waiting_counts.waiting + excluded.waiting`;
+    return [{ text, bindings: [this.#counter, change] }];
   }
 }
 

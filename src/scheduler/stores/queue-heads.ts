@@ -50,7 +50,19 @@ const platformsQuery = `
   )
   SELECT platform_key FROM platforms WHERE platform_key IS NOT NULL`;
 
-const columns = 'id, seq, platform_key, flow_key, affinity_key, priority, rank, finish, queued_at_ms';
+const columnNames = [
+  'id',
+  'seq',
+  'platform_key',
+  'flow_key',
+  'affinity_key',
+  'priority',
+  'rank',
+  'finish',
+  'queued_at_ms',
+] as const satisfies readonly (keyof HeadRow)[];
+
+const columns = columnNames.join(', ');
 
 const isReady = `${isWaiting} AND platform_key = ? AND ready_at_ms <= ?`;
 
@@ -128,7 +140,7 @@ function avoidance({ nowMs }: JobTransaction, { avoidedBotId }: HeadsQuery): { t
 
 /** The rows of one query with one list of bindings after the other. */
 async function loadParts(
-  { sql }: JobTransaction,
+  { sql, dialect }: JobTransaction,
   query: string,
   parts: readonly (readonly unknown[])[],
 ): Promise<WaitingJob[]> {
@@ -136,7 +148,8 @@ async function loadParts(
   for (let at = 0; at < parts.length; at += maxParts) {
     const some = parts.slice(at, at + maxParts);
     const text = some.map((_part, index) => `SELECT * FROM (${query}) AS part_${index}`).join(' UNION ALL ');
-    for (const row of await rowsOf<HeadRow>(sql, text, some.flat())) found.push(waitingJobOf(row));
+    const rows = await dialect.select<HeadRow>(sql, columnNames, { text, bindings: some.flat() });
+    for (const row of rows) found.push(waitingJobOf(row));
   }
   return found;
 }
