@@ -32,6 +32,7 @@ operation:wait --json --remote --auth-token --client-key --client-cert --server-
 server:cleanup --json --log-level --verbose --data-dir --high-watermark --low-watermark --batch-size --only-if-unused-for --dry-run --sleep-interval --refill
 server:fsck --json --log-level --verbose --data-dir --action-cache --repair
 server:import --json --log-level --verbose --data-dir --from --into
+server:migrate --json --log-level --verbose --data-dir --dry-run
 server:simulate --json --bots --jobs --order --seed --csv
 server:start --log-level --verbose --listen --data-dir --instance
 "

@@ -217,7 +217,7 @@ complete -c bgd -n '__fish_seen_subcommand_from operation; and __fish_seen_subco
 complete -c bgd -n '__fish_seen_subcommand_from operation; and __fish_seen_subcommand_from wait' -l invocation-id -r -d 'Build that the calls belong to, for the logs of the server.'
 complete -c bgd -n '__fish_seen_subcommand_from operation; and __fish_seen_subcommand_from wait' -l correlation-id -r -d 'Group of builds that the calls belong to, for the logs of the server.'
 
-complete -c bgd -n '__fish_seen_subcommand_from server; and not __fish_seen_subcommand_from cleanup fsck import simulate start' -f -a cleanup -d 'Remove the least recently used blobs of storages that have an index in SQL.'
+complete -c bgd -n '__fish_seen_subcommand_from server; and not __fish_seen_subcommand_from cleanup fsck import migrate simulate start' -f -a cleanup -d 'Remove the least recently used blobs of storages that have an index in SQL.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from cleanup' -l json -d 'Format output as json.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from cleanup' -l log-level -x -a 'error warn info debug' -d 'How much to log.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from cleanup' -l verbose -s v -d 'Log everything, as --log-level debug does.'
@@ -230,7 +230,7 @@ complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcomma
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from cleanup' -l sleep-interval -r -d 'Go on until stopped, and sleep so long in between.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from cleanup' -l refill -d 'List the storage, and enter what the index lacks.'
 
-complete -c bgd -n '__fish_seen_subcommand_from server; and not __fish_seen_subcommand_from cleanup fsck import simulate start' -f -a fsck -d 'Check every blob that a stopped server keeps on disk.'
+complete -c bgd -n '__fish_seen_subcommand_from server; and not __fish_seen_subcommand_from cleanup fsck import migrate simulate start' -f -a fsck -d 'Check every blob that a stopped server keeps on disk.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from fsck' -l json -d 'Format output as json.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from fsck' -l log-level -x -a 'error warn info debug' -d 'How much to log.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from fsck' -l verbose -s v -d 'Log everything, as --log-level debug does.'
@@ -238,7 +238,7 @@ complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcomma
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from fsck' -l action-cache -d 'Check action results that are kept in folders, too: whether they can be read and all outputs are there.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from fsck' -l repair -d 'Put damaged blobs aside, and remove action results that nobody can use.'
 
-complete -c bgd -n '__fish_seen_subcommand_from server; and not __fish_seen_subcommand_from cleanup fsck import simulate start' -f -a import -d 'Take over the blobs of a BuildGrid\'s !disk-storage.'
+complete -c bgd -n '__fish_seen_subcommand_from server; and not __fish_seen_subcommand_from cleanup fsck import migrate simulate start' -f -a import -d 'Take over the blobs of a BuildGrid\'s !disk-storage.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from import' -l json -d 'Format output as json.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from import' -l log-level -x -a 'error warn info debug' -d 'How much to log.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from import' -l verbose -s v -d 'Log everything, as --log-level debug does.'
@@ -246,7 +246,14 @@ complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcomma
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from import' -l from -r -d 'Folder that is the path of BuildGrid\'s !disk-storage.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from import' -l into -r -d 'Path of the !disk-storage that takes the blobs, if CONFIG has several.'
 
-complete -c bgd -n '__fish_seen_subcommand_from server; and not __fish_seen_subcommand_from cleanup fsck import simulate start' -f -a simulate -d 'Simulate how jobs are ordered, with as many bots and builds as you like.'
+complete -c bgd -n '__fish_seen_subcommand_from server; and not __fish_seen_subcommand_from cleanup fsck import migrate simulate start' -f -a migrate -d 'Bring the databases of a configuration up to date.'
+complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from migrate' -l json -d 'Format output as json.'
+complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from migrate' -l log-level -x -a 'error warn info debug' -d 'How much to log.'
+complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from migrate' -l verbose -s v -d 'Log everything, as --log-level debug does.'
+complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from migrate' -l data-dir -r -d 'Folder for data, ${BGD_DATA_DIR} in CONFIG; by default below the user\'s data directory.'
+complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from migrate' -l dry-run -d 'Only say what would be done.'
+
+complete -c bgd -n '__fish_seen_subcommand_from server; and not __fish_seen_subcommand_from cleanup fsck import migrate simulate start' -f -a simulate -d 'Simulate how jobs are ordered, with as many bots and builds as you like.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from simulate' -l json -d 'Format output as json.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from simulate' -l bots -r -d 'So many bots in all, in the proportions of the scenario.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from simulate' -l jobs -r -d 'So many jobs in all, in the proportions of the scenario.'
@@ -254,7 +261,7 @@ complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcomma
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from simulate' -l seed -r -d 'What all that is random follows from.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from simulate' -l csv -r -d 'Write the state over time to this file, to plot it.'
 
-complete -c bgd -n '__fish_seen_subcommand_from server; and not __fish_seen_subcommand_from cleanup fsck import simulate start' -f -a start -d 'Run a server: CAS, ActionCache, Execution and Bots, or any part of them.'
+complete -c bgd -n '__fish_seen_subcommand_from server; and not __fish_seen_subcommand_from cleanup fsck import migrate simulate start' -f -a start -d 'Run a server: CAS, ActionCache, Execution and Bots, or any part of them.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from start' -l log-level -x -a 'error warn info debug' -d 'How much to log.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from start' -l verbose -s v -d 'Log everything, as --log-level debug does.'
 complete -c bgd -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from start' -l listen -r -d 'Listen here and nowhere else; port 0 is a free one.'
