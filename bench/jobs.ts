@@ -114,7 +114,6 @@ async function benchStreams(): Promise<void> {
   await using load = await Http2Load.connect(server.port, { connections, isNarrow: true });
   const count = Number(values.streams);
   const actions = await uploadActions(load, count);
-  // A few, so that what is loaded once is there.
   const before = await idleRss(server);
   let queued = 0;
   const streams = actions.map(async (action, index) => {
@@ -142,8 +141,9 @@ async function benchStreams(): Promise<void> {
   console.log(`  told one result: ${results.filter((each) => each === 1).length} of ${count}`);
 }
 
+/** After V8 has cleared up, as it does when there is little to do for a while. */
 async function idleRss({ process }: BenchServer): Promise<number> {
-  await delay(2_000);
+  await delay(15_000);
   return process.rssBytes();
 }
 
