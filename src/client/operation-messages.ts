@@ -1,6 +1,6 @@
 import type { StatusError } from '../common/status-error.js';
 import { unpackAny } from '../proto/any.js';
-import { bgdexecution, reapi, type longrunning } from '../proto/index.js';
+import { bgdexecution, reapi, type longrunning, type wellknown } from '../proto/index.js';
 import { statusErrorOfMessage } from '../proto/status.js';
 import { messageNames } from '../proto/wire-names.js';
 
@@ -26,12 +26,22 @@ export function executionFailureOf(operation: longrunning.Operation.$Properties)
 
 /** Why an operation waits, for people, where the server is a `bgd` and no connected bot could take it. */
 export function whyItWaits(operation: longrunning.Operation.$Properties): string | undefined {
-  const { auxiliaryMetadata } = reapi.ExecutedActionMetadata.create(
-    executeMetadataOf(operation)?.partialExecutionMetadata ?? {},
-  );
-  for (const each of auxiliaryMetadata) {
+  for (const each of auxiliaryOf(operation)) {
     const unserved = unpackAny(messageNames.unserved, bgdexecution.Unserved, each);
     if (unserved) return unserved.message;
   }
   return undefined;
+}
+
+/** What an operation's client said of itself, where the server is a `bgd` and the operation one of a list. */
+export function requestMetadataOf(operation: longrunning.Operation.$Properties): reapi.RequestMetadata | undefined {
+  for (const each of auxiliaryOf(operation)) {
+    const metadata = unpackAny(messageNames.requestMetadata, reapi.RequestMetadata, each);
+    if (metadata) return metadata;
+  }
+  return undefined;
+}
+
+function auxiliaryOf(operation: longrunning.Operation.$Properties): readonly wellknown.Any.$Properties[] {
+  return executeMetadataOf(operation)?.partialExecutionMetadata?.auxiliaryMetadata ?? [];
 }

@@ -1,5 +1,5 @@
 import type { Digest } from '../digest/digest.js';
-import type { Attempt, Operation, OperationLabels } from './job-store.js';
+import type { Attempt, JobStore, Operation, OperationLabels } from './job-store.js';
 import type { OfferedProperties } from './platform.js';
 
 /** All that is known of an Operation and its Job. */
@@ -97,4 +97,9 @@ export interface JobInspection {
    * queue; that is no attempt. Changes nothing, and says why, if no bot has it.
    */
   requeue(operationId: string): Promise<'requeued' | 'queued' | 'over'>;
+}
+
+/** A {@link JobStore} that people can look into. */
+export interface InspectableJobStore extends JobStore {
+  readonly inspection: JobInspection;
 }

@@ -1,6 +1,5 @@
 import type { Digest } from '../digest/digest.js';
 import type { JobEvents } from './job-events.js';
-import type { JobInspection } from './job-inspection.js';
 import type { HeldLease, LeaseReport } from './lease.js';
 import type { OperationCondition } from './operation-filter.js';
 import type { OfferedProperties } from './platform.js';
@@ -220,7 +219,6 @@ export interface JobStore {
   readonly operations: OperationStore;
   readonly sessions: SessionStore;
   readonly upkeep: StoreUpkeep;
-  readonly inspection: JobInspection;
   /** Tells of every change that was made through a store of the same database. */
   readonly events: JobEvents;
 }

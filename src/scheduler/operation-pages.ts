@@ -26,8 +26,8 @@ const maxSize = 500;
 /** Of responses in one page, so that it fits in a message. The first one always has room. */
 const maxPageBytes = 2 * 1024 * 1024;
 
-/** How many Operations the page may hold. Throws INVALID_ARGUMENT for a negative number. */
-export function pageSizeOf({ pageSize }: OperationListRequest): number {
+/** How many the page may hold. Throws INVALID_ARGUMENT for a negative number. */
+export function pageSizeOf({ pageSize }: Pick<OperationListRequest, 'pageSize'>): number {
   if (pageSize < 0) throw new StatusError(Code.InvalidArgument, `Page size ${pageSize} is negative; 0 is the default`);
   return Math.min(pageSize === 0 ? defaultSize : pageSize, maxSize);
 }

@@ -10,10 +10,13 @@ import { BotSessions } from './bot-sessions.js';
 import { encodeResponse } from './execute-responses.js';
 import { Housekeeper } from './housekeeper.js';
 import type { JobEvent } from './job-events.js';
-import type { JobStore, NewOperation, Operation } from './job-store.js';
+import type { InspectableJobStore } from './job-inspection.js';
+import { JobInspector } from './job-inspector.js';
+import type { NewOperation, Operation } from './job-store.js';
 import { LeaseJudge } from './lease-judge.js';
 import { parseOperationFilter } from './operation-filter.js';
 import { pageOf, pageSizeOf, startOfPage, type OperationListRequest, type OperationPage } from './operation-pages.js';
+import type { OperationReference } from './operation-reference.js';
 import { OperationWatchers, type WatchedOperation } from './operation-watchers.js';
 import { builtInPropertyKeys, checkKnownNames, checkOneOsFamily, checkPlatformSize } from './platform-check.js';
 import { platformKeyOf, type Platform } from './platform.js';
@@ -23,7 +26,7 @@ import { WaitingBots } from './waiting-bots.js';
 
 /** What a {@link Scheduler} depends on. */
 export interface SchedulerPorts {
-  readonly store: JobStore;
+  readonly store: InspectableJobStore;
   /** Where results are looked up first and kept. @defaultValue nothing is cached */
   readonly actionCache?: ActionCache;
   /** @defaultValue the machine's */
@@ -45,12 +48,6 @@ export interface ExecutionRequest {
   readonly operation: NewOperation;
 }
 
-/** Names an Operation within its instance. */
-export interface OperationReference {
-  readonly instanceName: string;
-  readonly id: string;
-}
-
 /**
  * Has Actions executed: the rules of Jobs, Operations, Leases and BotSessions, over a {@link JobStore}. What it has told
  * anybody is in the store already, so that it may be killed at any moment.
@@ -58,6 +55,8 @@ export interface OperationReference {
 export class Scheduler implements AsyncDisposable {
   /** The bots' side. */
   readonly bots: BotSessions;
+  /** The side of those who look after it. */
+  readonly inspector: JobInspector;
   readonly #ports: SchedulerPorts;
   readonly #clock: Clock;
   readonly #options: Required<SchedulerOptions>;
@@ -90,6 +89,7 @@ export class Scheduler implements AsyncDisposable {
       offer: (platformKey) => this.#waiting.offer(platformKey),
       lookAgain: () => this.#watchers.lookAgain(),
     });
+    this.inspector = new JobInspector({ inspection: store.inspection, find: (reference) => this.find(reference) });
     this.bots = new BotSessions({ store, judge, waiting: this.#waiting, clock, options: this.#options });
   }
 

@@ -1,8 +1,8 @@
 import { packAny } from '../proto/any.js';
-import { bgdexecution, reapi, type longrunning } from '../proto/index.js';
+import { bgdexecution, reapi, type longrunning, type wellknown } from '../proto/index.js';
 import { secondsAndNanosOf } from '../proto/timestamp.js';
 import { messageNames } from '../proto/wire-names.js';
-import type { Operation } from '../scheduler/job-store.js';
+import type { ListedOperation, Operation, OperationLabels } from '../scheduler/job-store.js';
 import type { WatchedOperation } from '../scheduler/operation-watchers.js';
 import { Stage } from '../scheduler/stage.js';
 import type { Unserved } from '../scheduler/unserved.js';
@@ -20,21 +20,20 @@ const wireStages: Readonly<Record<Stage, reapi.ExecutionStage.Value>> = {
 
 /** The state of an Operation as clients read it, with what they wanted inlined. Never an `error` (EX-2). */
 export async function operationMessage(
-  operation: WatchedOperation,
+  operation: WatchedOperation & Partial<Pick<ListedOperation, 'labels' | 'botId'>>,
   { blobs, actionBrowserUrl }: Omit<InstanceExecution, 'scheduler'>,
   signal?: AbortSignal,
 ): Promise<longrunning.Operation.$Properties> {
-  const { stage, actionDigest, queuedAtMs, response, unserved } = operation;
+  const { stage, actionDigest, queuedAtMs, response, botId, labels } = operation;
   const metadata: reapi.ExecuteOperationMetadata.$Properties = {
     stage: wireStages[stage],
     actionDigest: actionDigest.toProto(),
     digestFunction: actionDigest.function.value,
     partialExecutionMetadata: {
       queuedTimestamp: secondsAndNanosOf(queuedAtMs),
-      // Who does not know it passes over it.
-      ...(unserved && {
-        auxiliaryMetadata: [packAny(messageNames.unserved, bgdexecution.Unserved, messageOf(unserved))],
-      }),
+      ...(botId !== undefined && { worker: botId }),
+      // Who does not know one of them passes over it.
+      auxiliaryMetadata: auxiliaryOf(operation.unserved, labels),
     },
   };
   return {
@@ -49,6 +48,14 @@ export async function operationMessage(
       ),
     }),
   };
+}
+
+function auxiliaryOf(unserved: Unserved | undefined, labels: OperationLabels | undefined): wellknown.Any.$Properties[] {
+  const hasLabels = labels && Object.values(labels).some((label) => label !== '');
+  return [
+    ...(unserved ? [packAny(messageNames.unserved, bgdexecution.Unserved, messageOf(unserved))] : []),
+    ...(hasLabels ? [packAny(messageNames.requestMetadata, reapi.RequestMetadata, { ...labels })] : []),
+  ];
 }
 
 function messageOf({ message, offeredByNone, nearest }: Unserved): bgdexecution.Unserved.$Properties {

@@ -4,8 +4,8 @@ import { systemClock } from '../../common/clock.js';
 import type { Database } from '../../sql/database.js';
 import { migrate, type MigrateOptions } from '../../sql/migrate.js';
 import { LocalJobEvents, type JobEventBus, type JobEvents } from '../job-events.js';
-import type { JobInspection } from '../job-inspection.js';
-import type { JobStore, OperationStore, SessionStore, StoreUpkeep } from '../job-store.js';
+import type { InspectableJobStore, JobInspection } from '../job-inspection.js';
+import type { OperationStore, SessionStore, StoreUpkeep } from '../job-store.js';
 import { jobSchema } from './job-schema.js';
 import { JobTransaction, type RunRead, type RunTransaction } from './job-transaction.js';
 import { SqlJobInspection } from './sql-job-inspection.js';
@@ -30,7 +30,7 @@ export interface SqlJobStoreOptions extends MigrateOptions {
  *
  * What callers want at the same time is done together, all of one kind in one transaction: see {@link JobTransaction}.
  */
-export class SqlJobStore implements JobStore {
+export class SqlJobStore implements InspectableJobStore {
   readonly operations: OperationStore;
   readonly sessions: SessionStore;
   readonly upkeep: StoreUpkeep;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { JobEvent } from '../../../src/scheduler/job-events.js';
-import type { JobStore } from '../../../src/scheduler/job-store.js';
+import type { InspectableJobStore } from '../../../src/scheduler/job-inspection.js';
 import { LeaseState } from '../../../src/scheduler/lease.js';
 import { platformKeyOf } from '../../../src/scheduler/platform.js';
 import { Stage } from '../../../src/scheduler/stage.js';
@@ -18,14 +18,18 @@ import {
   stdoutOf,
 } from '../../helpers/jobs.js';
 import { StoreBench } from '../../helpers/store-bench.js';
-import type { CreateJobStore } from './describe-operation-store.js';
 
-/** What people see and put right in every {@link JobStore}. */
-export function describeJobInspection(name: string, create: CreateJobStore): void {
+/** Makes an empty store; its deadlines go by `clock`. */
+export type CreateInspectableJobStore = (
+  clock: FakeClock,
+) => Promise<AsyncDisposable & { readonly store: InspectableJobStore }>;
+
+/** What people see and put right in every {@link InspectableJobStore}. */
+export function describeJobInspection(name: string, create: CreateInspectableJobStore): void {
   describe(`${name} under inspection`, () => {
     let clock: FakeClock;
-    let opened: Awaited<ReturnType<CreateJobStore>>;
-    let store: JobStore;
+    let opened: Awaited<ReturnType<CreateInspectableJobStore>>;
+    let store: InspectableJobStore;
     let bench: StoreBench;
 
     beforeEach(async () => {
@@ -294,7 +298,7 @@ export function describeJobInspection(name: string, create: CreateJobStore): voi
       const listed = await store.operations.list({ instanceName: 'main', conditions: [], afterSeq: 0, limit: 10 });
 
       assert.deepEqual(
-        listed.map(({ labels: own, botId }) => [own?.toolInvocationId, own?.actionMnemonic, botId]),
+        listed.map(({ labels: own, botId }) => [own.toolInvocationId, own.actionMnemonic, botId]),
         [
           ['build', 'Cc', 'bot'],
           ['', '', undefined],
