@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { Code } from '../../../src/common/code.js';
 import { silentLogger } from '../../../src/common/logger.js';
 import type { Session } from '../../../src/scheduler/job-store.js';
 import { SqlJobStore } from '../../../src/scheduler/stores/sql-job-store.js';
 import type { Database } from '../../../src/sql/database.js';
 import { openDatabase } from '../../../src/sql/open-database.js';
 import { Dice } from '../../helpers/chance.js';
+import { hasCode } from '../../helpers/has-code.js';
 import { done, keepaliveMs, newJob, newOperation, newSession, newUpdate, stdoutOf } from '../../helpers/jobs.js';
 import { PostgresServer } from '../../helpers/postgres.js';
 
@@ -106,6 +108,22 @@ describe('SqlJobStore of two controllers over one PostgreSQL database', function
     ]);
 
     assert.equal(stdoutOf((await find(0, operation.id))!), 'quick');
+  });
+
+  it('admits to a full queue no more than each controller had room for', async () => {
+    const limit = 20;
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 100 }, (_, index) =>
+        storeOf(index).operations.add(newJob(`job ${index}`), newOperation(), limit),
+      ),
+    );
+
+    const admitted = outcomes.filter(({ status }) => status === 'fulfilled').length;
+    assert.ok(admitted >= limit && admitted <= stores.length * limit, String(admitted));
+    for (const [index, store] of stores.entries()) {
+      const late = store.operations.add(newJob(`late ${index}`), newOperation(), limit);
+      await assert.rejects(late, hasCode(Code.ResourceExhausted));
+    }
   });
 
   it('answers alike on both controllers when a client cancels while a bot reports (OP-4)', async () => {
