@@ -11,6 +11,7 @@ const suites = {
   'disk-store': 'the disk store: restart, index, eviction',
   'sql-index': 'the index of blobs in SQL',
   jobs: 'jobs over their whole path, their store, and a server that waits',
+  'many-controllers': 'hand-off between controllers over one PostgreSQL',
   'upload-dir': 'a tree of small files up',
 };
 
