@@ -33,6 +33,8 @@ export class Housekeeper {
   readonly #unservedSince = new Map<string, number>();
   #prunedAtMs: number;
   #lookedAtMs: number;
+  /** Since when only the line to the others has been down. */
+  #blindSinceMs: number;
   /** Whether bots could not report: none is given up before they have got a new deadline. */
   #mustExtend = false;
   #isFailing = false;
@@ -41,6 +43,7 @@ export class Housekeeper {
     this.#options = options;
     this.#prunedAtMs = options.clock.now();
     this.#lookedAtMs = options.clock.now();
+    this.#blindSinceMs = options.clock.now();
   }
 
   /** Gives all bots a new deadline: nobody was there to hear them. What fails now is done by the next sweep. */
@@ -70,6 +73,7 @@ export class Housekeeper {
         // Once, not at every sweep (U5).
         if (!this.#isFailing) logger.error({ err }, 'Housekeeping failed');
         this.#isFailing = true;
+        this.#blindSinceMs = clock.now();
       }
     }
   }
@@ -87,10 +91,15 @@ export class Housekeeper {
     if (clock.now() - this.#prunedAtMs >= pruneEveryMs) await this.#prune();
   }
 
-  /** While the line to the others is down, bots may be unable to report for the same reason: nobody is given up. */
+  /**
+   * While the line to the others is down, bots may be unable to report for the same reason: nobody is given up, unless all
+   * else has worked for so long that this cannot be.
+   */
   async #expireSessions(): Promise<number> {
-    const { upkeep, events } = this.#options.store;
-    if (!events.isConnected) return 0;
+    const { store, clock, keepaliveMs } = this.#options;
+    const { upkeep, events } = store;
+    if (events.isConnected) this.#blindSinceMs = clock.now();
+    else if (clock.now() - this.#blindSinceMs < 2 * keepaliveMs) return 0;
     if (this.#mustExtend) await this.extendSessions();
     return this.#mustExtend ? 0 : upkeep.expireSessions();
   }

@@ -4,7 +4,7 @@ import { systemClock, type Clock } from '../common/clock.js';
 import { Code } from '../common/code.js';
 import { silentLogger, type Logger } from '../common/logger.js';
 import { OutageLog } from '../common/outage-log.js';
-import { backOffMs, type RetryPolicy } from '../common/retry.js';
+import { backOffMs, retry, type RetryPolicy } from '../common/retry.js';
 import { StatusError } from '../common/status-error.js';
 import type { Sql } from './database.js';
 import { connectionOf, type PostgresPool } from './postgres-config.js';
@@ -15,8 +15,10 @@ import { postgresName } from './postgres-location.js';
 export interface PostgresListenerOptions extends PostgresPool {
   /** How often a message to itself proves that the line is there: the one statement of an idle process. @defaultValue 10 s */
   readonly heartbeatMs?: number;
-  /** A line that is silent for so long after that is given up. @defaultValue 5 s */
+  /** A line that is silent for so long after that is given up. @defaultValue 10 s */
   readonly answerMs?: number;
+  /** How patiently a server that cannot be reached is waited for at first. @defaultValue about 15 s */
+  readonly openPolicy?: RetryPolicy;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
@@ -32,6 +34,7 @@ export interface LineReceiver {
 /** Messages longer than this are refused by PostgreSQL. */
 export const maxPayloadBytes = 7_999;
 
+const openPolicy: RetryPolicy = { maxAttempts: 8, initialDelayMs: 250, maxDelayMs: 4_000 };
 const reconnectPolicy: RetryPolicy = { maxAttempts: Infinity, initialDelayMs: 50, maxDelayMs: 2_000 };
 
 const heartbeat = 'heartbeat';
@@ -63,12 +66,16 @@ export class PostgresListener implements AsyncDisposable {
   }
 
   /**
-   * Listens when it resolves. Throws UNAVAILABLE if the server cannot be reached, and FAILED_PRECONDITION if something
+   * Listens when it resolves; a server that is about to start is waited for, as by `PostgresDatabase.open`. Throws UNAVAILABLE if the server cannot be reached, and FAILED_PRECONDITION if something
    * between passes no notifications.
    */
   static async open(options: PostgresListenerOptions): Promise<PostgresListener> {
     const listener = new PostgresListener(options);
-    const line = await listener.#connect();
+    const line = await retry(() => listener.#connect(), {
+      policy: options.openPolicy ?? openPolicy,
+      clock: listener.#clock,
+      shouldRetry: (reason) => StatusError.from(reason).code === Code.Unavailable,
+    });
     listener.#running = listener.#run(line);
     return listener;
   }
@@ -141,7 +148,7 @@ export class PostgresListener implements AsyncDisposable {
   }
 
   async #connect(): Promise<Line> {
-    const { answerMs = 5_000 } = this.#options;
+    const { answerMs = 10_000 } = this.#options;
     const config = { ...(await connectionOf(this.#options, answerMs)), query_timeout: answerMs };
     const line = new Line(new pg.Client(config), (payload) => this.#receiver?.receive(payload));
     try {

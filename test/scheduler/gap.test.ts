@@ -133,6 +133,19 @@ describe('A scheduler that hears nothing of another controller', () => {
     assert.equal(await sessions(), 0);
   });
 
+  it('gives up bots after all while nothing but the line is down for long', async () => {
+    await start();
+    await other.sessions.open(newSession('bot'));
+    await scheduler.start();
+    line.isConnected = false;
+
+    await sweep(2 * keepaliveMs - 1);
+    assert.equal(await sessions(), 1);
+    await sweep(5_000);
+
+    assert.equal(await sessions(), 0);
+  });
+
   it('gives up bots that are silent when others were there', async () => {
     await start();
     await other.sessions.open(newSession('bot'));

@@ -11,6 +11,8 @@ import { PostgresServer } from '../helpers/postgres.js';
 import { RecordingLogger } from '../helpers/recording-logger.js';
 import { until } from '../helpers/until.js';
 
+const openPolicy = { maxAttempts: 1, initialDelayMs: 1, maxDelayMs: 1 };
+
 /** Keeps what it is told. */
 class Receiver {
   readonly payloads: string[] = [];
@@ -160,6 +162,6 @@ describe('PostgresListener', function () {
   });
 
   it('is UNAVAILABLE where nobody listens', async () => {
-    await assert.rejects(PostgresListener.open({ ...location, port: 1 }), hasCode(Code.Unavailable));
+    await assert.rejects(PostgresListener.open({ ...location, port: 1, openPolicy }), hasCode(Code.Unavailable));
   });
 });
