@@ -3,88 +3,38 @@ import { Client } from '../../src/client/client.js';
 import { summariseOperation } from '../../src/client/operation-summary.js';
 import { Code } from '../../src/common/code.js';
 import { Digest } from '../../src/digest/digest.js';
-import { bgdadmin, reapi, rwapi } from '../../src/proto/index.js';
-import { ConfigServer } from '../helpers/config-server.js';
+import { bgdadmin, rwapi } from '../../src/proto/index.js';
 import { millisecondsOf } from '../../src/proto/timestamp.js';
 import { serviceDefinition } from '../../src/proto/service-definition.js';
 import { serviceNames } from '../../src/proto/wire-names.js';
 import { hasCode } from '../helpers/has-code.js';
+import { LookedAfterServer } from '../helpers/looked-after-server.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 
 const { LeaseState, BotStatus } = rwapi;
 const { ACCEPTING, CLOSED, DRAINED } = bgdadmin.Bot.Status;
 const unknownName = 'main/operations/00000000-0000-4000-8000-000000000000';
 
-/** An instance `main` that may be looked after, and one over the same jobs that may not. */
-const configOf = (dataStore: string): string => `
-instances:
-  - name: main
-    admin: true
-    storages: [!lru-storage &cas {size: 10M}]
-    data-stores: [${dataStore}]
-    services:
-      - !cas {storage: *cas}
-      - &execution !execution {storage: *cas, data-store: *jobs, property-keys: [pool]}
-  - name: closed
-    services: [!cas {storage: *cas}, *execution]
-`;
-
 describe('Looking after jobs and bots', () => {
-  let server: ConfigServer;
+  let server: LookedAfterServer;
   let client: Client;
   let closed: Client;
 
   beforeEach(async () => {
-    server = await ConfigServer.start(configOf('!memory-data-store &jobs {}'));
-    client = await Client.connect({ url: server.url, instanceName: 'main' });
+    server = await LookedAfterServer.start();
+    ({ client } = server);
     closed = await Client.connect({ url: server.url, instanceName: 'closed' });
   });
 
   afterEach(async () => {
-    await client[Symbol.asyncDispose]();
     await closed[Symbol.asyncDispose]();
     await server[Symbol.asyncDispose]();
   });
 
-  async function execute(argument: string, pool: string): Promise<string> {
-    const store = async (data: Uint8Array): Promise<Digest> => {
-      const digest = Digest.of(data);
-      await client.blobs.writeBatch([{ digest, data }]);
-      return digest;
-    };
-    const root = await store(reapi.Directory.encode({}).finish());
-    const command = await store(reapi.Command.encode({ arguments: [argument] }).finish());
-    const platform = { properties: [{ name: 'pool', value: pool }] };
-    const action = { commandDigest: command.toProto(), inputRootDigest: root.toProto(), platform };
-    const actionDigest = await store(reapi.Action.encode(action).finish());
-    for await (const { name } of client.execution.execute({ actionDigest, skipCacheLookup: true })) return name;
-    throw new Error('No operation');
-  }
-
-  const create = (botId: string, pool: string, status = BotStatus.OK): Promise<rwapi.BotSession> =>
-    client.bots.createBotSession(
-      {
-        parent: 'main',
-        botSession: { botId, status, worker: { properties: [{ key: 'pool', value: pool }] } },
-      },
-      { deadlineMs: 10_000 },
-    );
-  const report = (session: rwapi.BotSession, state: rwapi.LeaseState): Promise<rwapi.BotSession> =>
-    client.bots.updateBotSession(
-      {
-        name: session.name,
-        botSession: {
-          ...{ name: session.name, botId: session.botId, status: BotStatus.OK, worker: session.worker ?? null },
-          leases: session.leases.map(({ id = '' }) => ({ id, state })),
-        },
-      },
-      { deadlineMs: 1_500 },
-    );
-
   it('shows the history of an operation, its bot and its labels', async () => {
-    const name = await execute('a', 'gpu');
-    const session = await create('bot', 'gpu');
-    await report(session, LeaseState.ACTIVE);
+    const name = await server.execute('a', 'gpu');
+    const session = await server.connect('bot', 'gpu');
+    await server.report(session, LeaseState.ACTIVE);
 
     const details = await client.admin.operationDetails(name);
 
@@ -105,13 +55,13 @@ describe('Looking after jobs and bots', () => {
   });
 
   it('says why an operation waits: what no bot offers, who is busy, who goes first', async () => {
-    await create('bot', 'cpu');
-    const unserved = await execute('a', 'gpu');
-    await execute('running', 'cpu');
-    await create('worker', 'cpu');
-    await execute('next', 'cpu');
-    await create('other', 'cpu', BotStatus.UNHEALTHY);
-    const last = await execute('last', 'cpu');
+    await server.connect('bot', 'cpu');
+    const unserved = await server.execute('a', 'gpu');
+    await server.execute('running', 'cpu');
+    await server.connect('worker', 'cpu');
+    await server.execute('next', 'cpu');
+    await server.connect('other', 'cpu', BotStatus.UNHEALTHY);
+    const last = await server.execute('last', 'cpu');
     await client.admin.drainBot('bot', true);
 
     const why = async (name: string) => (await client.admin.operationDetails(name)).waiting ?? {};
@@ -123,10 +73,10 @@ describe('Looking after jobs and bots', () => {
   });
 
   it('lists bots with what they have, some of them, and a page at a time', async () => {
-    const name = await execute('a', 'gpu');
-    await create('b-gpu', 'gpu');
-    await create('a-cpu', 'cpu', BotStatus.UNHEALTHY);
-    await create('c-gpu', 'gpu');
+    const name = await server.execute('a', 'gpu');
+    await server.connect('b-gpu', 'gpu');
+    await server.connect('a-cpu', 'cpu', BotStatus.UNHEALTHY);
+    await server.connect('c-gpu', 'gpu');
     await client.admin.drainBot('c-gpu', true);
 
     const { bots, asOf } = await client.admin.listBots({});
@@ -153,13 +103,13 @@ describe('Looking after jobs and bots', () => {
   });
 
   it('gives a drained bot nothing while it is held, and work as soon as that is undone', async () => {
-    const session = await create('bot', 'cpu');
+    const session = await server.connect('bot', 'cpu');
     await client.admin.drainBot('bot', true);
-    await execute('a', 'cpu');
+    await server.execute('a', 'cpu');
 
-    const drained = await report(session, LeaseState.ACTIVE);
+    const drained = await server.report(session, LeaseState.ACTIVE);
     await client.admin.drainBot('bot', false);
-    const undrained = await report(drained, LeaseState.ACTIVE);
+    const undrained = await server.report(drained, LeaseState.ACTIVE);
 
     assert.deepEqual([drained.leases.length, undrained.leases.length], [0, 1]);
   });
@@ -170,11 +120,11 @@ describe('Looking after jobs and bots', () => {
   ]) {
     it(`leaves a job to the bot that can take it, while ${order.join(' and ')} are held`, async () => {
       const sessions = [];
-      for (const botId of order) sessions.push(await create(botId, 'cpu'));
+      for (const botId of order) sessions.push(await server.connect(botId, 'cpu'));
       await client.admin.drainBot('drained', true);
-      const held = sessions.map((session) => report(session, LeaseState.ACTIVE));
+      const held = sessions.map((session) => server.report(session, LeaseState.ACTIVE));
 
-      await execute('a', 'cpu');
+      await server.execute('a', 'cpu');
 
       const given = (await Promise.all(held)).filter(({ leases }) => leases.length > 0);
       assert.deepEqual(
@@ -185,14 +135,14 @@ describe('Looking after jobs and bots', () => {
   }
 
   it('takes a job away from its bot and gives it to another; the late report changes nothing', async () => {
-    const name = await execute('a', 'cpu');
-    const session = await create('bot', 'cpu');
-    const running = await report(session, LeaseState.ACTIVE);
+    const name = await server.execute('a', 'cpu');
+    const session = await server.connect('bot', 'cpu');
+    const running = await server.report(session, LeaseState.ACTIVE);
 
     await client.admin.requeue(name);
-    const told = await report(running, LeaseState.ACTIVE);
-    const other = await create('other', 'cpu');
-    await report(told, LeaseState.COMPLETED);
+    const told = await server.report(running, LeaseState.ACTIVE);
+    const other = await server.connect('other', 'cpu');
+    await server.report(told, LeaseState.COMPLETED);
 
     assert.deepEqual(
       told.leases.map(({ state }) => state),
@@ -211,7 +161,7 @@ describe('Looking after jobs and bots', () => {
   });
 
   it('refuses to queue again what waits or is over, and says so', async () => {
-    const name = await execute('a', 'cpu');
+    const name = await server.execute('a', 'cpu');
 
     await assert.rejects(client.admin.requeue(name), /waits in the queue already/);
     await client.operations.cancel(name);
@@ -222,7 +172,7 @@ describe('Looking after jobs and bots', () => {
   });
 
   it('knows no operation or bot that is not there, and no name that is none (EX-4, OP-1)', async () => {
-    const name = await execute('a', 'cpu');
+    const name = await server.execute('a', 'cpu');
     const elsewhere = name.replace('main/', '');
     for (const call of [
       client.admin.operationDetails(unknownName),
@@ -239,11 +189,8 @@ describe('Looking after jobs and bots', () => {
   it('tells in lists which bot has an operation, and to which build it belongs', async () => {
     const connection = { url: server.url, instanceName: 'main' };
     await using named = await Client.connect({ ...connection, requestMetadata: { toolInvocationId: 'build' } });
-    const first = client;
-    client = named;
-    await execute('a', 'cpu');
-    client = first;
-    await create('bot', 'cpu');
+    await server.execute('a', 'cpu', named);
+    await server.connect('bot', 'cpu');
 
     for await (const listed of client.operations.list()) {
       const { worker, invocation, stage } = summariseOperation(listed);
@@ -278,20 +225,17 @@ describe('Looking after jobs and bots', () => {
 describe('A drained bot', () => {
   it('stays drained when the server starts anew', async () => {
     await using folder = await temporaryDirectory();
-    const text = configOf(`!sql-data-store &jobs {connection-string: 'sqlite:///${folder.path}/jobs.db'}`);
-    const botSession = { botId: 'bot', status: BotStatus.OK };
+    const dataStore = `!sql-data-store &jobs {connection-string: 'sqlite:///${folder.path}/jobs.db'}`;
     {
-      await using server = await ConfigServer.start(text);
-      await using client = await Client.connect({ url: server.url, instanceName: 'main' });
-      await client.bots.createBotSession({ parent: 'main', botSession }, { deadlineMs: 10_000 });
-      await client.admin.drainBot('bot', true);
+      await using server = await LookedAfterServer.start(dataStore);
+      await server.connect('bot', 'cpu');
+      await server.client.admin.drainBot('bot', true);
     }
 
-    await using server = await ConfigServer.start(text);
-    await using client = await Client.connect({ url: server.url, instanceName: 'main' });
-    await client.bots.createBotSession({ parent: 'main', botSession }, { deadlineMs: 10_000 });
+    await using server = await LookedAfterServer.start(dataStore);
+    await server.connect('bot', 'cpu');
 
-    const { bots } = await client.admin.listBots({});
+    const { bots } = await server.client.admin.listBots({});
     assert.deepEqual(
       bots.map(({ botId, status }) => [botId, status]),
       [['bot', DRAINED]],
