@@ -69,6 +69,9 @@ export interface Dialect {
   /** Runs statements whose rows nobody wants, one after the other. */
   readonly runAll: (sql: Knex, statements: readonly Statement[]) => Promise<void>;
 
+  /** The condition that a column of texts has one of the values of a list. */
+  readonly isIn: (column: string, values: readonly string[]) => Statement;
+
   /** Names the tables that are there, the database's own left out. */
   readonly tables: (sql: Knex) => Promise<readonly string[]>;
 

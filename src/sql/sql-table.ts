@@ -15,8 +15,6 @@ export type Columns<Row> = Readonly<Record<keyof Row & string, ColumnType>>;
 export interface Selection<Row> {
   readonly column: keyof Row & string;
   readonly values: readonly string[];
-  /** A further condition. */
-  readonly where?: string;
   /** @defaultValue the key */
   readonly order?: string;
   /** Whether they are about to be changed; `free` leaves out what others have locked. */
@@ -59,13 +57,13 @@ export class SqlTable<Row extends object> {
   }
 
   async select({ sql, dialect }: SqlContext, selection: Selection<Row>): Promise<Row[]> {
-    const { column, values, where = 'true', order = this.#key, lock } = selection;
+    const { column, values, order = this.#key, lock } = selection;
     if (values.length === 0) return [];
-    const { from, bindings } = dialect.listOf({ wanted: [...new Set(values)] });
+    const { text: isWanted, bindings } = dialect.isIn(column, [...new Set(values)]);
     const suffix = { wait: dialect.lockRows, free: dialect.lockFreeRows, none: '' }[lock ?? 'none'];
     const text = `
       SELECT ${this.#readable.join(', ')} FROM ${this.name}
-      WHERE ${column} IN (SELECT wanted FROM ${from}) AND ${where} ORDER BY ${order} ${suffix}`;
+      WHERE ${isWanted} ORDER BY ${order} ${suffix}`;
     return this.#read(await dialect.select<Row>(sql, this.#readable, { text, bindings }));
   }
 
@@ -109,9 +107,8 @@ export class SqlTable<Row extends object> {
 
   deletes(dialect: Dialect, keys: readonly string[]): Statement[] {
     if (keys.length === 0) return [];
-    const { from, bindings } = dialect.listOf({ wanted: keys });
-    const text = `DELETE FROM ${this.name} WHERE ${this.#key} IN (SELECT wanted FROM ${from})`;
-    return [{ text, bindings }];
+    const { text, bindings } = dialect.isIn(this.#key, keys);
+    return [{ text: `DELETE FROM ${this.name} WHERE ${text}`, bindings }];
   }
 
   #insert(dialect: Dialect, rows: readonly Partial<Row>[]): Statement {

@@ -24,6 +24,10 @@ export const sqliteDialect: Dialect = {
   lockRows: '',
   lockFreeRows: '',
   listOf,
+  isIn: (column, values) => ({
+    text: `${column} IN (SELECT value FROM json_each(?))`,
+    bindings: [JSON.stringify(values)],
+  }),
   select,
   runAll,
   tables: async (sql) => {

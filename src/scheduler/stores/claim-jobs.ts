@@ -3,8 +3,7 @@ import type { Session } from '../job-store.js';
 import { LeaseState } from '../lease.js';
 import { fits } from '../platform.js';
 import { matchClaims, type Claimant, type Pick } from './claim-match.js';
-import { isWaiting } from './job-schema.js';
-import type { JobTransaction } from './job-transaction.js';
+import { isWaitingRow, type JobTransaction } from './job-transaction.js';
 import type { JobRow, SessionRow } from './job-tables.js';
 import { loadAvoided, loadFlows, loadHeads, loadPlatforms, type WaitingJob } from './queue-heads.js';
 import { offeredOf, presentSession, type SessionCall } from './session-rows.js';
@@ -106,8 +105,9 @@ async function lease(
   lost: Set<string>,
 ): Promise<readonly Claimant[]> {
   const wanted = picks.flatMap(({ job, left }) => [job.id, ...(left ? [left.job.id] : [])]);
-  const locked = await transaction.lockJobs({ column: 'id', values: wanted, where: isWaiting, lock: 'free' });
-  const rows = new Map(locked.map((row) => [row.id, row]));
+  // Whether they wait is asked here: the index of what waits would be walked through for it.
+  const locked = await transaction.lockJobs({ column: 'id', values: wanted, lock: 'free' });
+  const rows = new Map(locked.filter(isWaitingRow).map((row) => [row.id, row]));
   // The places of the picks behind one that fails may have come from it.
   const spoiled = new Set<string>();
   const missed: Claimant[] = [];

@@ -82,12 +82,12 @@ export async function loadPlatforms({ sql }: SqlContext): Promise<string[]> {
 
 /** Those of the bots for which there are Jobs that others go first with. */
 export async function loadAvoided({ sql, dialect, nowMs }: JobTransaction, botIds: string[]): Promise<Set<string>> {
-  const { from, bindings } = dialect.listOf({ wanted: botIds });
+  const { text: isOurs, bindings } = dialect.isIn('avoided_bot_id', botIds);
   const rows = await rowsOf<{ bot_id: string }>(
     sql,
     `SELECT DISTINCT avoided_bot_id AS bot_id FROM jobs
      WHERE ${isWaiting} AND avoided_bot_id IS NOT NULL
-       AND avoided_bot_id IN (SELECT wanted FROM ${from}) AND ready_at_ms > ?`,
+       AND ${isOurs} AND ready_at_ms > ?`,
     [...bindings, nowMs - avoidedForMs],
   );
   return new Set(rows.map(({ bot_id: botId }) => botId));

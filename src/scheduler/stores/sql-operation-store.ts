@@ -91,10 +91,10 @@ export async function forgetJobsWithoutOperation(
   { sql, dialect }: SqlContext,
   jobIds: readonly string[],
 ): Promise<void> {
-  const { from, bindings } = dialect.listOf({ wanted: jobIds });
+  const { text: isWanted, bindings } = dialect.isIn('id', jobIds);
   await rowsOf(
     sql,
-    `DELETE FROM jobs WHERE id IN (SELECT wanted FROM ${from}) AND stage = ${Stage.Completed}
+    `DELETE FROM jobs WHERE ${isWanted} AND stage = ${Stage.Completed}
        AND NOT EXISTS (SELECT id FROM operations WHERE operations.job_id = jobs.id)`,
     bindings,
   );
@@ -104,11 +104,12 @@ async function findAll(
   { sql, dialect }: SqlContext,
   calls: readonly IdCall[],
 ): Promise<Map<IdCall, Operation | undefined>> {
-  const { from, bindings } = dialect.listOf({ wanted: [...new Set(calls.map(({ id }) => id))] });
+  const wanted = [...new Set(calls.map(({ id }) => id))];
+  const { text: isWanted, bindings } = dialect.isIn('operations.id', wanted);
   const rows = await rowsOf<FoundOperation>(
     sql,
     `SELECT ${foundColumns.join(', ')} FROM operations JOIN jobs ON jobs.id = operations.job_id
-     WHERE operations.id IN (SELECT wanted FROM ${from})`,
+     WHERE ${isWanted}`,
     bindings,
   );
   const found = new Map(rows.map((row) => [row.id, operationOf(row)]));

@@ -107,12 +107,13 @@ async function leasedAll(
   { sql, dialect }: SqlContext,
   calls: readonly LeasedCall[],
 ): Promise<Map<LeasedCall, readonly LeasedJob[]>> {
-  const { from, bindings } = dialect.listOf({ wanted: calls.flatMap(({ leaseIds }) => leaseIds) });
+  const wanted = calls.flatMap(({ leaseIds }) => leaseIds);
+  const { text: isWanted, bindings } = dialect.isIn('leases.id', wanted);
   const rows = await rowsOf<LeasedRow>(
     sql,
     `SELECT leases.id, leases.session_name, jobs.action_digest, jobs.is_cacheable, jobs.queued_at_ms
      FROM leases JOIN jobs ON jobs.id = leases.job_id AND jobs.lease_id = leases.id
-     WHERE leases.id IN (SELECT wanted FROM ${from})`,
+     WHERE ${isWanted}`,
     bindings,
   );
   const byId = new Map(rows.map((row) => [row.id, row]));

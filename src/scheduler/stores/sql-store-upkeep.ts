@@ -2,7 +2,7 @@ import { rowsOf } from '../../sql/query-rows.js';
 import type { Bot, StoreUpkeep } from '../job-store.js';
 import { isWaiting } from './job-schema.js';
 import type { SessionRow } from './job-tables.js';
-import type { JobTransaction, RunRead, RunTransaction } from './job-transaction.js';
+import { isWaitingRow, type JobTransaction, type RunRead, type RunTransaction } from './job-transaction.js';
 import { loadPlatforms } from './queue-heads.js';
 import { closeSession, offeredOf } from './session-rows.js';
 import { forgetJobsWithoutOperation } from './sql-operation-store.js';
@@ -75,7 +75,7 @@ export class SqlStoreUpkeep implements StoreUpkeep {
         .limit(batch)
         .select<{ id: string }[]>('id');
       const values = found.map(({ id }) => id);
-      const jobs = await transaction.lockJobs({ column: 'id', values, where: isWaiting });
+      const jobs = (await transaction.lockJobs({ column: 'id', values })).filter(isWaitingRow);
       for (const job of jobs) transaction.complete(job, response);
       return jobs.length;
     });
