@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { JobStore, Operation, Session } from '../../../src/scheduler/job-store.js';
+import type { InspectableJobStore } from '../../../src/scheduler/job-inspection.js';
+import type { Operation, Session } from '../../../src/scheduler/job-store.js';
 import { LeaseState } from '../../../src/scheduler/lease.js';
 import { Stage } from '../../../src/scheduler/stage.js';
 import { seed, times } from '../../helpers/chance.js';
@@ -13,16 +14,17 @@ const actions = ['a', 'b', 'c', 'd'] as const;
 
 /** A system of clients and bots that do whatever they like, and what was seen of it. */
 class World {
-  readonly store: JobStore;
+  readonly store: InspectableJobStore;
   readonly clock: FakeClock;
   readonly #sessions = new Map<string, Session>();
   /** Leases that any bot has ever been given, the old ones included. */
   readonly #leaseIds: string[] = [];
   readonly #operations: Operation[] = [];
   readonly #ends = new Map<string, string>();
+  readonly #drained = new Set<string>();
   #results = 0;
 
-  constructor(store: JobStore, clock: FakeClock) {
+  constructor(store: InspectableJobStore, clock: FakeClock) {
     this.store = store;
     this.clock = clock;
   }
@@ -43,7 +45,20 @@ class World {
   async claim(botId: string): Promise<void> {
     const session = this.#sessions.get(botId);
     if (!session) return;
-    this.#note(botId, await this.store.sessions.claim(session.name, session.revision, keepaliveMs));
+    const claimed = await this.store.sessions.claim(session.name, session.revision, keepaliveMs);
+    assert.ok(!claimed || !this.#drained.has(botId), 'A drained bot was given a job');
+    this.#note(botId, claimed);
+  }
+
+  async drain(botId: string, isDrained: boolean): Promise<void> {
+    if (!(await this.store.inspection.drain({ parent: 'main', botId }, isDrained))) return;
+    if (isDrained) this.#drained.add(botId);
+    else this.#drained.delete(botId);
+  }
+
+  async requeue(index: number): Promise<void> {
+    const operation = this.#operations[index % Math.max(1, this.#operations.length)];
+    if (operation) await this.store.inspection.requeue(operation.id);
   }
 
   async hangUp(botId: string): Promise<void> {
@@ -153,6 +168,10 @@ const steps: fc.Arbitrary<fc.AsyncCommand<object, World>>[] = [
   fc.nat(9).map((index) => command(`cancel ${index}`, (world) => world.cancel(index))),
   botId.map((bot) => command(`open ${bot}`, (world) => world.open(bot))),
   botId.map((bot) => command(`claim ${bot}`, (world) => world.claim(bot))),
+  fc
+    .tuple(botId, fc.boolean())
+    .map(([bot, isDrained]) => command(`drain ${bot} ${isDrained}`, (world) => world.drain(bot, isDrained))),
+  fc.nat(9).map((index) => command(`requeue ${index}`, (world) => world.requeue(index))),
   botId.map((bot) => command(`hang up ${bot}`, (world) => world.hangUp(bot))),
   fc
     .tuple(botId, fc.nat(4), kinds)
@@ -175,7 +194,7 @@ for (const { kind, open } of jobStoreKinds) {
 
     async function emptyWorld(): Promise<World> {
       await opened.database.transaction(async (sql) => {
-        for (const table of ['jobs', 'bot_sessions']) await sql(table).delete();
+        for (const table of ['jobs', 'bot_sessions', 'drained_bots']) await sql(table).delete();
       });
       return new World(opened.store, clock);
     }
