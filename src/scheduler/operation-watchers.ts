@@ -27,10 +27,15 @@ export interface WatchedOperation extends Operation {
 /** So long a Job may wait before its clients are told why: in time for those who tell people after 3 s. */
 const explainAfterMs = 2_000;
 
+/** After so long those look again who could not because the store was away. */
+const awayMs = 1_000;
+
 /** The streams that follow Operations. */
 export class OperationWatchers {
   readonly #options: OperationWatchersOptions;
   readonly #byJob = new Map<string, Set<Watcher>>();
+  /** Whether all will look again in a moment. */
+  #willLook = false;
 
   constructor(options: OperationWatchersOptions) {
     this.#options = options;
@@ -90,7 +95,17 @@ export class OperationWatchers {
 
   /** The state now, or as it was while the store cannot be asked: who waits goes on, and looks again when it is back (U5). */
   async #latest(current: Operation): Promise<Operation> {
-    return (await unlessAway(this.#options.load(current))) ?? current;
+    const latest = await unlessAway(this.#options.load(current));
+    if (!latest) void this.#lookSoon();
+    return latest ?? current;
+  }
+
+  async #lookSoon(): Promise<void> {
+    if (this.#willLook) return;
+    this.#willLook = true;
+    await this.#options.clock.sleep(awayMs);
+    this.#willLook = false;
+    this.lookAgain();
   }
 
   #unserved({ platformKey }: Operation): Promise<Unserved | undefined> {

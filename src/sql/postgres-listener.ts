@@ -18,7 +18,7 @@ export interface PostgresListenerOptions extends PostgresPool {
   /** A line that is silent for so long after that is given up. @defaultValue 10 s */
   readonly answerMs?: number;
   /** How patiently a server that cannot be reached is waited for at first. @defaultValue about 15 s */
-  readonly openPolicy?: RetryPolicy;
+  readonly openPolicy?: RetryPolicy | undefined;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { Code } from '../../src/common/code.js';
 import { Lifecycle } from '../../src/common/lifecycle.js';
 import { silentLogger } from '../../src/common/logger.js';
+import { StatusError } from '../../src/common/status-error.js';
+import type { Database } from '../../src/sql/database.js';
 import type { JobEvent, JobEventBus } from '../../src/scheduler/job-events.js';
 import type { Operation } from '../../src/scheduler/job-store.js';
 import { LocalJobEvents } from '../../src/scheduler/job-events.js';
@@ -37,7 +40,21 @@ describe('A scheduler that hears nothing of another controller', () => {
   let line: DeadLine;
   let other: SqlJobStore;
   let scheduler: Scheduler;
+  let isAway: boolean;
   const { signal } = new AbortController();
+
+  function whileThere(database: Database): Database {
+    const check = (): void => {
+      if (isAway) throw new StatusError(Code.Unavailable, 'The database is away');
+    };
+    return {
+      dialect: database.dialect,
+      transaction: async (work) => (check(), database.transaction(work)),
+      read: async (work) => (check(), database.read(work)),
+      statement: async (work) => (check(), database.statement(work)),
+      [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+    };
+  }
 
   async function start(wasAlone = false): Promise<void> {
     clock = new FakeClock();
@@ -45,7 +62,8 @@ describe('A scheduler that hears nothing of another controller', () => {
     line.wasAlone = wasAlone;
     const database = lifecycle.use(await SqliteDatabase.open({ path: ':memory:' }));
     other = await SqlJobStore.open({ database, clock });
-    const store = await SqlJobStore.open({ database, clock, events: line });
+    isAway = false;
+    const store = await SqlJobStore.open({ database: whileThere(database), clock, events: line });
     scheduler = lifecycle.use(new Scheduler({ store, clock, logger: silentLogger }));
   }
 
@@ -95,6 +113,24 @@ describe('A scheduler that hears nothing of another controller', () => {
 
     let { value } = await ended;
     while (value?.stage !== Stage.Completed) ({ value } = await states.next());
+  });
+
+  it('tells clients of the end although the store was away when they looked (U5)', async () => {
+    await start();
+    await scheduler.start();
+    const states = scheduler.watch(await add(), signal);
+    await states.next();
+    const ended = states.next();
+    await work();
+    const { sleepers } = clock;
+
+    isAway = true;
+    gap(false);
+    await until(() => clock.sleepers > sleepers);
+    isAway = false;
+    clock.advance(1_000);
+
+    assert.equal((await ended).value?.stage, Stage.Completed);
   });
 
   it('lets a waiting bot come again after the gap', async () => {
