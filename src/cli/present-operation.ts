@@ -17,6 +17,8 @@ export interface ListLayout {
   readonly width?: number | undefined;
 }
 
+const columns = ['NAME', 'STATE', 'AGE', 'BOT', 'TARGET', 'INVOCATION', 'ACTION'];
+
 /** A line for each operation. */
 export function presentOperations(operations: readonly OperationSummary[], { now, width }: ListLayout): string {
   const rows = operations.map((operation) => {
@@ -24,7 +26,10 @@ export function presentOperations(operations: readonly OperationSummary[], { now
     const age = queuedAt === undefined ? '' : presentAge((now - Date.parse(queuedAt)) / 1_000);
     return [name, presentState(operation), age, worker, `${mnemonic} ${target}`.trim(), invocation, actionDigest];
   });
-  return presentTable(['NAME', 'STATE', 'AGE', 'BOT', 'TARGET', 'INVOCATION', 'ACTION'], rows, width);
+  // Most servers, and clients, do not tell all of it: what nobody tells takes no room.
+  const told = columns.map((_, index) => rows.some((row) => row[index] !== ''));
+  const keep = (row: readonly string[]): string[] => row.filter((_, index) => told[index]);
+  return presentTable(keep(columns), rows.map(keep), width);
 }
 
 /** All that is known of one operation, a fact a line. */

@@ -38,6 +38,11 @@ describe('presentOperations', () => {
         ['operations/1', 'QUEUED', '5m', 'bot', 'Cc //a:b', 'build', 'abc/1'],
       ],
     );
+    const untold = { ...operation, mnemonic: unset, target: unset, worker: unset };
+    assert.equal(
+      presentOperations([untold], { now, width: 40 }).split('\n')[0],
+      'NAME          STATE   AGE  INVOCATION',
+    );
     assert.ok(narrow.every((line) => line.length <= 40));
     assert.equal(narrow[1], 'operations/1  QUEUED  5m   bot  Cc //a:b');
   });
