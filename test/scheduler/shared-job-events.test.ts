@@ -65,6 +65,32 @@ describe('SharedJobEvents', function () {
     }
   });
 
+  it('let a bot look again for a job that another controller has locked and leaves', async () => {
+    await add(one, 'a');
+    await until(() => other.heard.length === 1);
+    const { name, revision } = await other.store.sessions.open(newSession('bot'));
+    let unlock: () => void = () => undefined;
+    const locked = new Promise<void>((resolve) => (unlock = resolve));
+    let isLocked = false;
+    const locking = one.database.transaction(async (sql) => {
+      await sql('jobs').forUpdate().select('id');
+      isLocked = true;
+      await locked;
+    });
+    await until(() => isLocked);
+
+    const claimed = await other.store.sessions.claim(name, revision, keepaliveMs);
+    unlock();
+    await locking;
+
+    assert.equal(claimed, undefined);
+    const [, again] = other.heard;
+    assert.deepEqual(again, { type: 'queued', platformKey: noPlatform, delayMs: 50 });
+    assert.equal((await other.store.sessions.claim(name, revision, keepaliveMs))?.leases.length, 1);
+    assert.equal(other.heard.length, 2);
+    assert.equal(one.heard.length, 1);
+  });
+
   it('say that something may have been missed when the line was lost', async () => {
     await one.database.statement((sql) =>
       sql.raw(`SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'`),

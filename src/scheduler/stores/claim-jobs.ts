@@ -8,6 +8,9 @@ import type { JobRow, SessionRow } from './job-tables.js';
 import { loadAvoided, loadFlows, loadHeads, loadPlatforms, type WaitingJob } from './queue-heads.js';
 import { offeredOf, presentSession, type SessionCall } from './session-rows.js';
 
+/** So long others may take to decide what becomes of a Job that they have locked. */
+const lockedMs = 50;
+
 /** Gives sessions without a Lease the Jobs that come first and fit, each another one, and a new deadline. */
 export async function claimAll(
   transaction: JobTransaction,
@@ -82,7 +85,10 @@ async function giveTo(
     const isFree = ({ id }: WaitingJob): boolean => !lost.has(id);
     const found = await loadHeads(transaction, query);
     const heads = found.filter(isFree);
-    if (heads.length === 0) return;
+    if (heads.length === 0) {
+      lookAgain(transaction, found);
+      return;
+    }
     const inFlows = (await loadFlows(transaction, heads, query)).filter(isFree);
     const { nowMs } = transaction;
     const { picks, undecided } = matchClaims(open, { heads, inFlows, truncated: truncatedOf(found, limit), nowMs });
@@ -90,6 +96,12 @@ async function giveTo(
     open = [...missed, ...undecided];
     if (open.length > 0) await transaction.jobs.flush(transaction);
   }
+}
+
+/** Others have these Jobs locked at this moment, and may leave them: a bot looks again, for nobody else tells of them. */
+function lookAgain({ ownEvents }: JobTransaction, locked: readonly WaitingJob[]): void {
+  const platformKeys = new Set(locked.map(({ platformKey }) => platformKey));
+  for (const platformKey of platformKeys) ownEvents.push({ type: 'queued', platformKey, delayMs: lockedMs });
 }
 
 function truncatedOf(found: readonly WaitingJob[], limit: number): Set<string> {

@@ -60,6 +60,8 @@ export class JobTransaction implements SqlContext {
   readonly nowMs: number;
   /** Told when the transaction is durable. */
   readonly events: JobEvent[] = [];
+  /** Told then to this process only. */
+  readonly ownEvents: JobEvent[] = [];
   readonly sessions = new RowSet(sessionsTable);
   readonly jobs = new RowSet(jobsTable);
   readonly operations = new RowSet(operationsTable);

@@ -49,7 +49,7 @@ export class SqlJobStore implements InspectableJobStore {
         const done = await work(transaction);
         await transaction.flush();
         if (transaction.events.length > 0) await this.#events.announce(sql, transaction.events);
-        return { result: done, events: transaction.events };
+        return { result: done, events: [...transaction.events, ...transaction.ownEvents] };
       });
       for (const event of events) this.#events.publish(event);
       return result;
