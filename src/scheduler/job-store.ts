@@ -17,6 +17,11 @@ export interface NewJob {
   readonly affinityKey?: string | undefined;
   /** Whether this may share a Job with others that ask for the same Action (EX-6, EX-7). */
   readonly isShared: boolean;
+  /**
+   * For how long the Action is quarantined after bots vanished with it until it was given up: the Job is then failed as it is
+   * made. At most as long as what is over is remembered. @defaultValue 0: never
+   */
+  readonly quarantineMs?: number;
   /** The encoded `ExecuteResponse` of a Job that is done as it is made, because it is cached. */
   readonly response?: Uint8Array;
 }

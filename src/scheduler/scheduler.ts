@@ -126,6 +126,7 @@ export class Scheduler implements AsyncDisposable {
       platformKey: platformKeyOf(platform),
       isCacheable: !doNotCache,
       isShared: isLookedUp,
+      quarantineMs: this.#options.quarantineMs,
       affinityKey: affinityKeyOf({ targetId: operation.labels.targetId, inputRootDigest: request.inputRootDigest }),
       ...(result && { response: encodeResponse({ result, cachedResult: true }) }),
     };

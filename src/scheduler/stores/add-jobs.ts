@@ -3,10 +3,12 @@ import { rowsOf } from '../../sql/query-rows.js';
 import type { StatusError } from '../../common/status-error.js';
 import type { NewJob, NewOperation, Operation } from '../job-store.js';
 import { queueFullError } from '../queue-full-error.js';
+import { quarantinedResponse } from '../quarantine.js';
 import { Stage } from '../stage.js';
 import { JobPlaces, type Flow } from './job-places.js';
 import { isWaitingRow, type JobTransaction } from './job-transaction.js';
 import type { JobRow, OperationRow } from './job-tables.js';
+import { killingActionOf, type KillingActionRow } from './killing-actions.js';
 import { operationOf } from './operation-rows.js';
 
 /** An Execute. */
@@ -27,11 +29,13 @@ export async function addAll(
   calls: readonly AddCall[],
 ): Promise<Map<AddCall, Operation | StatusError>> {
   const outcomes = new Map<AddCall, Operation | StatusError>();
-  const jobs = await jobsFor(transaction, calls);
+  const { waiting, killers } = await loadQueue(transaction, calls);
+  const answers = new Map(calls.map((call) => [call, unlessQuarantined(call, killers, transaction.nowMs)]));
+  const jobs = await jobsFor(transaction, [...answers.values()], waiting);
   const added = new Map([...jobs].map(([call, job]) => [call, addOperation(transaction, job, call.operation)]));
   const places = await transaction.operations.flush(transaction, { returned: 'seq' });
-  for (const call of calls) {
-    const own = added.get(call);
+  for (const [call, answered] of answers) {
+    const own = added.get(answered);
     if (!own) outcomes.set(call, queueFullError(call.maxQueued));
     else
       outcomes.set(
@@ -43,9 +47,13 @@ export async function addAll(
 }
 
 /** The Jobs of calls, but for those for which the queue is too long. */
-async function jobsFor(transaction: JobTransaction, calls: readonly AddCall[]): Promise<Map<AddCall, JobRow>> {
+async function jobsFor(
+  transaction: JobTransaction,
+  calls: readonly AddCall[],
+  waiting: number,
+): Promise<Map<AddCall, JobRow>> {
   const jobs = new Map<AddCall, JobRow>();
-  const queue = { waiting: await countWaiting(transaction) };
+  const queue = { waiting };
   for (let open = calls; open.length > 0;) {
     const round = await Round.begin(transaction, open);
     for (const call of open) {
@@ -185,10 +193,41 @@ function addOperation(transaction: JobTransaction, job: JobRow, { instanceName, 
   return { job, operation };
 }
 
-async function countWaiting({ sql }: JobTransaction): Promise<number> {
-  const [row] = await rowsOf<{ waiting: number }>(
+/** A call whose Action is quarantined, with its answer; any other as it is. */
+function unlessQuarantined(call: AddCall, killers: Queue['killers'], nowMs: number): AddCall {
+  const { response, actionDigest, quarantineMs = 0 } = call.job;
+  const killer = response ? undefined : killers.get(String(actionDigest));
+  if (!killer || killer.since_ms + quarantineMs <= nowMs) return call;
+  return { ...call, job: { ...call.job, response: quarantinedResponse(killingActionOf(killer), quarantineMs) } };
+}
+
+/** What decides whether Jobs are added. */
+interface Queue {
+  /** How many Jobs wait. */
+  readonly waiting: number;
+  /** Those of the wanted Actions that bots vanished with. */
+  readonly killers: ReadonlyMap<string, KillingActionRow>;
+}
+
+type QueueRow = { readonly waiting: number; readonly action_digest: string | null } & KillingActionRow;
+
+/** Both in one statement, for it is in everybody's way. */
+async function loadQueue({ sql, dialect }: JobTransaction, calls: readonly AddCall[]): Promise<Queue> {
+  const digests = calls.filter(({ job }) => job.quarantineMs).map(({ job }) => String(job.actionDigest));
+  const { text, bindings } = dialect.isIn('action_digest', [...new Set(digests)]);
+  const rows = await rowsOf<QueueRow>(
     sql,
-    'SELECT CAST(coalesce(sum(waiting), 0) AS bigint) AS waiting FROM waiting_counts',
+    `SELECT CAST(coalesce(sum(waiting), 0) AS bigint) AS waiting, NULL AS action_digest,
+       NULL AS deaths, 0 AS attempts, CAST(0 AS bigint) AS since_ms
+     FROM waiting_counts
+     UNION ALL
+     SELECT 0, action_digest, deaths, attempts, since_ms FROM killing_actions
+     WHERE ${text}`,
+    bindings,
   );
-  return row?.waiting ?? 0;
+  const waiting = rows.reduce((sum, row) => sum + row.waiting, 0);
+  return {
+    waiting,
+    killers: new Map(rows.flatMap((row) => (row.action_digest === null ? [] : [[row.action_digest, row]]))),
+  };
 }

@@ -2,6 +2,7 @@ import type { Schema } from '../../sql/migrate.js';
 import { createTables } from './job-schema-1.js';
 import { addRanks } from './job-schema-2.js';
 import { addDrains } from './job-schema-3.js';
+import { addQuarantine } from './job-schema-4.js';
 import { Stage } from '../stage.js';
 
 /**
@@ -31,6 +32,10 @@ export const jobSchema: Schema = {
     {
       name: 'bots that get nothing new',
       up: addDrains,
+    },
+    {
+      name: 'actions that kill bots',
+      up: addQuarantine,
     },
   ],
 };

@@ -81,6 +81,8 @@ export interface AttemptRow {
   readonly ended_at_ms: number | null;
   readonly outcome: AttemptOutcome | null;
   readonly error: string | null;
+  /** Whether its bot was gone, without a word. Left out, it is false. */
+  readonly has_vanished?: boolean;
 }
 
 export const jobsTable = new SqlTable<JobRow>('jobs', 'id', {
@@ -154,4 +156,5 @@ export const attemptsTable = new SqlTable<AttemptRow>('attempts', 'lease_id', {
   ended_at_ms: 'bigint',
   outcome: 'text',
   error: 'text',
+  has_vanished: 'boolean',
 });

@@ -17,6 +17,7 @@ import {
   type LeaseRow,
   type SessionRow,
 } from './job-tables.js';
+import { recordKillers } from './killing-actions.js';
 
 /** Why a Job goes back into the queue. */
 export interface Return {
@@ -25,6 +26,8 @@ export interface Return {
   readonly error?: string;
   /** The bot that said so, if it was at fault: others go first, and all wait a little. */
   readonly faultyBotId?: string;
+  /** Whether the bot was gone, without a word: the Action may have killed it. */
+  readonly hasVanished?: boolean;
 }
 
 /** What a {@link JobTransaction} is made of. */
@@ -71,6 +74,8 @@ export class JobTransaction implements SqlContext {
   readonly #counter: string;
   /** The Jobs that waited when they were loaded. */
   readonly #waited = new Set<string>();
+  /** The Jobs whose attempts were used up. */
+  readonly #givenUp: JobRow[] = [];
 
   constructor({ sql, dialect, nowMs, maxAttempts, counter }: TransactionParts) {
     this.sql = sql;
@@ -148,13 +153,16 @@ export class JobTransaction implements SqlContext {
   }
 
   /** Puts the Job of a Lease that is over back into the queue, where it was, or ends it when its attempts are used up. */
-  putBack(lease: LeaseRow, { outcome, error, faultyBotId }: Return): void {
+  putBack(lease: LeaseRow, { outcome, error, faultyBotId, hasVanished }: Return): void {
     const job = this.jobOf(lease);
     this.endLease(lease, outcome, error);
+    if (hasVanished) this.attempts.patch(lease.id, { has_vanished: true });
     if (!job) return;
     const attempts = job.attempts + (error === undefined ? 0 : 1);
     if (error !== undefined && attempts >= this.#maxAttempts) {
+      this.jobs.change(job, { attempts });
       this.complete(job, attemptsUsedUpResponse(attempts, error));
+      this.#givenUp.push(job);
       return;
     }
     const { stage, platform_key: platformKey } = job;
@@ -188,6 +196,7 @@ export class JobTransaction implements SqlContext {
     const sets = [this.sessions, this.jobs, this.operations, this.leases, this.attempts];
     const statements = sets.flatMap((set) => set.takeStatements(this.dialect));
     await this.dialect.runAll(this.sql, [...statements, ...this.#count()]);
+    await recordKillers(this, this.#givenUp.splice(0));
   }
 
   /** The end is told once, and so is how it came. */

@@ -95,4 +95,5 @@ function botOf(parent: string, botId: string): string {
 const replaced = (botId: string) => ({
   because: `was replaced by a newer session of bot ${JSON.stringify(botId)}`,
   lost: ofBot(botId, 'it started anew while it had the lease'),
+  hasVanished: true,
 });

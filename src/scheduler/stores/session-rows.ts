@@ -17,6 +17,8 @@ export interface SessionCall {
 export interface Closing {
   readonly because: string;
   readonly lost: string;
+  /** Whether the bot was gone, without a word. */
+  readonly hasVanished?: boolean;
 }
 
 /** The session as its bot is told. */
@@ -33,10 +35,11 @@ export function presentSession(transaction: JobTransaction, row: SessionRow): Se
 }
 
 /** Ends a session whose Leases are loaded. Its bot is gone, or not to be believed: its Leases are lost. */
-export function closeSession(transaction: JobTransaction, session: SessionRow, { because, lost }: Closing): void {
+export function closeSession(transaction: JobTransaction, session: SessionRow, closing: Closing): void {
+  const { because, lost, hasVanished = false } = closing;
   for (const lease of transaction.leasesOf(session.name)) {
     if (lease.state === LeaseState.Cancelled) transaction.leases.remove(lease);
-    else transaction.putBack(lease, { outcome: 'lost', error: lost });
+    else transaction.putBack(lease, { outcome: 'lost', error: lost, hasVanished });
   }
   transaction.sessions.change(session, { closed_because: because, closed_at_ms: transaction.nowMs });
   transaction.events.push({ type: 'session', sessionName: session.name });

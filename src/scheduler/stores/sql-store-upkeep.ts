@@ -47,6 +47,7 @@ export class SqlStoreUpkeep implements StoreUpkeep {
         closeSession(transaction, session, {
           because: 'expired: its bot did not report in time',
           lost: `bot ${JSON.stringify(session.bot_id)}: it vanished while it had the lease`,
+          hasVanished: true,
         });
       }
       return dead.length;
@@ -96,6 +97,7 @@ export class SqlStoreUpkeep implements StoreUpkeep {
       await sql('operations').whereIn('id', ids).delete();
       await forgetJobsWithoutOperation(transaction, jobIds);
       await sql('bot_sessions').where('closed_at_ms', '<=', before).delete();
+      await sql('killing_actions').where('since_ms', '<=', before).delete();
       await sumUpCounts(transaction);
       return operations.length;
     });

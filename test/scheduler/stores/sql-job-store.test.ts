@@ -20,6 +20,7 @@ import { openJobStore } from '../../helpers/open-job-store.js';
 import { temporaryDirectory } from '../../helpers/temporary-directory.js';
 import { describeOperationStore } from '../contract/describe-operation-store.js';
 import { describeLeases } from '../contract/describe-leases.js';
+import { describeQuarantine } from '../contract/describe-quarantine.js';
 import { describeSessionStore } from '../contract/describe-session-store.js';
 import { describeStoreUpkeep } from '../contract/describe-store-upkeep.js';
 
@@ -27,6 +28,7 @@ for (const { kind, open } of jobStoreKinds) {
   describeOperationStore(`SqlJobStore on ${kind}`, open);
   describeSessionStore(`SqlJobStore on ${kind}`, open);
   describeLeases(`SqlJobStore on ${kind}`, open);
+  describeQuarantine(`SqlJobStore on ${kind}`, open);
   describeStoreUpkeep(`SqlJobStore on ${kind}`, open);
 }
 
