@@ -10,6 +10,8 @@ const suites = {
   packs: 'pack segments of small blobs',
   'disk-store': 'the disk store: restart, index, eviction',
   'sql-index': 'the index of blobs in SQL',
+  jobs: 'jobs over their whole path, their store, and a server that waits',
+  'many-controllers': 'hand-off between controllers over one PostgreSQL',
   'upload-dir': 'a tree of small files up',
   'cas-memory': 'memory while many clients are slow',
   deployments: 'each example of a storage, as a client sees it',

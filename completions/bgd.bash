@@ -16,7 +16,10 @@ help --nested-commands
 action-cache:delete --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 action-cache:get --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 action-cache:update --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
-bot:host-tools --remote --auth-token --client-key --client-cert --server-cert --remote-cas --cas-client-key --cas-client-cert --cas-server-cert --log-level --verbose --parent --concurrency --work-dir --worker-property
+bot:drain --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id --undo
+bot:dummy --remote --auth-token --client-key --client-cert --server-cert --log-level --verbose --parent --concurrency --worker-property --exit-code --seconds
+bot:host-tools --remote --auth-token --client-key --client-cert --server-cert --remote-cas --cas-client-key --cas-client-cert --cas-server-cert --log-level --verbose --parent --concurrency --worker-property --work-dir
+bot:list --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id --platform-property --limit --page-token
 capabilities --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 cas:download-dir --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 cas:download-file --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
@@ -25,12 +28,16 @@ cas:upload-dir --json --remote --auth-token --client-key --client-cert --server-
 cas:upload-file --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 execute:command --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id --remote-cas --cas-client-key --cas-client-cert --cas-server-cert --output-path --output-file --output-directory --platform-property --env --no-cache --timeout
 operation:cancel --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
-operation:list --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
+operation:list --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id --filter --limit --page-token
+operation:requeue --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
+operation:show --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 operation:status --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 operation:wait --json --remote --auth-token --client-key --client-cert --server-cert --instance-name --action-id --invocation-id --correlation-id
 server:cleanup --json --log-level --verbose --data-dir --high-watermark --low-watermark --batch-size --only-if-unused-for --dry-run --sleep-interval --refill
 server:fsck --json --log-level --verbose --data-dir --action-cache --repair
 server:import --json --log-level --verbose --data-dir --from --into
+server:migrate --json --log-level --verbose --data-dir --dry-run
+server:simulate --json --bots --jobs --order --seed --csv
 server:start --log-level --verbose --listen --data-dir --instance
 "
 

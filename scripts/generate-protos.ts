@@ -14,6 +14,7 @@ const gen = join(root, 'src/proto/gen');
 const aliases = {
   bgdadmin: 'bgd.admin.v1',
   bgdassets: 'bgd.assets.v1',
+  bgdexecution: 'bgd.execution.v1',
   remoteasset: 'build.bazel.remote.asset.v1',
   reapi: 'build.bazel.remote.execution.v2',
   semver: 'build.bazel.semver',

@@ -5,21 +5,35 @@ import { fileURLToPath } from 'node:url';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 
+/** How a process is begun, where it is not as usual. */
+export interface ChildOptions {
+  /** Besides the one of this process. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Told each piece that it writes to stderr, which else goes where that of this process goes. */
+  readonly onError?: (text: string) => void;
+}
+
 /** A process that is measured from outside, by what the kernel counts. Disposal ends it. */
 export class MeasuredProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   #output = '';
 
-  private constructor(argv: readonly string[]) {
-    this.#child = spawn(process.execPath, argv, { cwd: repository, stdio: ['ignore', 'pipe', 'inherit'] });
+  private constructor(argv: readonly string[], { environment, onError }: ChildOptions) {
+    this.#child = spawn(process.execPath, argv, {
+      cwd: repository,
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', onError ? 'pipe' : 'inherit'],
+    });
+    if (onError) this.#child.stderr?.setEncoding('utf8').on('data', onError);
   }
 
   /** Starts Node with `argv` and resolves with the first group of `ready`, once it has appeared on stdout. */
   static async start(
     argv: readonly string[],
     ready: RegExp,
+    options: ChildOptions = {},
   ): Promise<{ readonly process: MeasuredProcess; readonly found: string }> {
-    const started = new MeasuredProcess(argv);
+    const started = new MeasuredProcess(argv, options);
     started.#child.stdout!.setEncoding('utf8').on('data', (text: string) => (started.#output += text));
     for (;;) {
       const found = ready.exec(started.#output)?.[1];

@@ -3,6 +3,9 @@ import { once } from 'node:events';
 
 const windowBytes = 8 * 1024 * 1024;
 
+/** What a call says besides its request. */
+export type CallHeaders = Readonly<Record<string, string>>;
+
 /** A client that costs as little as possible, so that what is measured is the server. */
 export class Http2Load implements AsyncDisposable {
   readonly #sessions: readonly ClientHttp2Session[];
@@ -28,8 +31,8 @@ export class Http2Load implements AsyncDisposable {
   }
 
   /** Sends `body` and resolves with what came back; rejects if the call failed. */
-  async call(path: string, body: Uint8Array, connection = 0): Promise<Buffer> {
-    const stream = this.open(path, connection);
+  async call(path: string, body: Uint8Array, connection = 0, headers: CallHeaders = {}): Promise<Buffer> {
+    const stream = this.open(path, connection, headers);
     const chunks: Buffer[] = [];
     stream.on('data', (data: Buffer) => void chunks.push(data));
     stream.end(body);
@@ -81,8 +84,9 @@ export class Http2Load implements AsyncDisposable {
     return Buffer.concat(chunks);
   }
 
-  open(path: string, connection: number): ClientHttp2Stream {
+  open(path: string, connection: number, headers: CallHeaders = {}): ClientHttp2Stream {
     return this.#sessions[connection]!.request({
+      ...headers,
       ':method': 'POST',
       ':path': path,
       'content-type': 'application/grpc',

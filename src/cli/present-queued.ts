@@ -1,8 +1,12 @@
 import type { ActionSpec } from '../client/action-draft.js';
 import type { ConnectionFlags } from './connection-flags.js';
 
-/** What a user whose command waits can do about it. */
-export function presentQueued(flags: ConnectionFlags, platform: NonNullable<ActionSpec['platform']> = []): string {
+/** Why a user's command waits, where the server says so, and what the user can do about it. */
+export function presentQueued(
+  flags: ConnectionFlags,
+  platform: NonNullable<ActionSpec['platform']> = [],
+  why = 'no bot has taken it yet',
+): string {
   const instance = flags['instance-name'] ?? '';
   const bot = [
     `bgd bot host-tools --remote ${flags.remote}`,
@@ -10,5 +14,5 @@ export function presentQueued(flags: ConnectionFlags, platform: NonNullable<Acti
     ...(instance === '' ? [] : [`--parent ${instance}`]),
     ...platform.map(([name, value]) => `-w ${name}=${value}`),
   ];
-  return `queued: no bot has taken it yet (start one with: ${bot.join(' ')})`;
+  return `queued: ${why} (start one with: ${bot.join(' ')})`;
 }

@@ -4,20 +4,22 @@ import { systemClock, type Clock } from '../common/clock.js';
 /** So long a queue is nothing to tell of. */
 const patienceMs = 3_000;
 
-/** Tells once, and only if it takes long, that an operation waits in the queue. */
+/** Tells once, and only if it takes long, that an operation waits in the queue, and why. */
 export class QueueNotice implements Disposable {
-  readonly #say: () => void;
+  readonly #say: (why: string | undefined) => void;
   readonly #clock: Clock;
   #waiting: AbortController | undefined;
   #isSaid = false;
+  #why: string | undefined;
 
-  constructor(say: () => void, clock: Clock = systemClock) {
+  constructor(say: (why: string | undefined) => void, clock: Clock = systemClock) {
     this.#say = say;
     this.#clock = clock;
   }
 
-  /** Takes note of a state of the operation. */
-  see(stage: StageName): void {
+  /** Takes note of a state of the operation, and why it waits where that is known. */
+  see(stage: StageName, why?: string): void {
+    this.#why = why;
     if (stage !== 'QUEUED') this.#stop();
     else if (!this.#waiting && !this.#isSaid) void this.#wait();
   }
@@ -31,7 +33,7 @@ export class QueueNotice implements Disposable {
     await this.#clock.sleep(patienceMs, signal);
     if (signal.aborted) return;
     this.#isSaid = true;
-    this.#say();
+    this.#say(this.#why);
   }
 
   #stop(): void {

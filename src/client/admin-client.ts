@@ -8,7 +8,17 @@ import { callUnary, functionValueOf, type RemoteInstance } from './remote-instan
 /** What a store tells of itself and of its parts. */
 export type CasStats = bgdadmin.CasStats.$Properties;
 
-/** Looks after the caches of a `bgd` server. Any other answers UNIMPLEMENTED, and is named in the error. */
+/** Which bots {@link AdminClient.listBots} tells of. */
+export interface BotListOptions {
+  /** Only those that could take an action that asks for these. @defaultValue all */
+  readonly properties?: readonly { readonly name: string; readonly value: string }[];
+  /** @defaultValue the server's choice */
+  readonly pageSize?: number;
+  /** What the last page told. @defaultValue the first page */
+  readonly pageToken?: string;
+}
+
+/** Looks after the caches, the operations and the bots of a `bgd` server. Any other answers UNIMPLEMENTED, and is named in the error. */
 export class AdminClient {
   readonly #remote: RemoteInstance;
 
@@ -31,6 +41,28 @@ export class AdminClient {
   /** Asks how much the CAS holds, and what it is made of. */
   casStats(signal?: AbortSignal): Promise<CasStats> {
     return this.#call(methods.getCasStats, { instanceName: this.#remote.instanceName }, signal);
+  }
+
+  /** Asks for all that is known of an operation. An unknown name is NOT_FOUND. */
+  operationDetails(name: string, signal?: AbortSignal): Promise<bgdadmin.OperationDetails> {
+    return this.#call(methods.getOperationDetails, { name }, signal);
+  }
+
+  /** Has a job taken away from its bot, and queued again. FAILED_PRECONDITION if no bot has it. */
+  async requeue(name: string, signal?: AbortSignal): Promise<void> {
+    await this.#call(methods.requeueOperation, { name }, signal);
+  }
+
+  /** One page of the bots of the instance. */
+  listBots({ properties = [], ...page }: BotListOptions, signal?: AbortSignal): Promise<bgdadmin.ListBotsResponse> {
+    const request = { ...page, instanceName: this.#remote.instanceName, properties: [...properties] };
+    return this.#call(methods.listBots, request, signal);
+  }
+
+  /** Lets a bot get nothing new, or anything again. One that the server does not know is NOT_FOUND. */
+  async drainBot(botId: string, isDrained: boolean, signal?: AbortSignal): Promise<void> {
+    const { instanceName } = this.#remote;
+    await this.#call(methods.drainBot, { instanceName, botId, undo: !isDrained }, signal);
   }
 
   async #call<Request extends object, Response extends object>(

@@ -5,7 +5,7 @@ import type { ActionDraft } from './action-draft.js';
 import type { ActionResult } from './action-result.js';
 import type { Client } from './client.js';
 import { missingBlobsOf } from './error-details.js';
-import { executeResponseOf, executionFailureOf } from './operation-messages.js';
+import { executeResponseOf, executionFailureOf, whyItWaits } from './operation-messages.js';
 import { stageOf, type StageName } from './operation-summary.js';
 import type { UploadProgress } from './missing-upload.js';
 import { uploadMissing } from './upload-missing.js';
@@ -15,8 +15,8 @@ export interface ExecuteActionOptions {
   /** Executes even if the ActionCache has a result. @defaultValue false */
   readonly skipCacheLookup?: boolean;
   readonly onUpload?: (progress: UploadProgress) => void;
-  /** Told each state of the operation, the last one too. */
-  readonly onState?: (stage: StageName) => void;
+  /** Told each state of the operation, the last one too, and why it waits where the server says so. */
+  readonly onState?: (stage: StageName, whyItWaits: string | undefined) => void;
 }
 
 /** How an execution ended. */
@@ -73,7 +73,7 @@ async function attempt(
   try {
     for await (const state of client.execution.execute(request, listening.signal)) {
       operation = state;
-      onState?.(stageOf(state));
+      onState?.(stageOf(state), whyItWaits(state));
       listening.isNamed();
     }
   } catch (reason) {

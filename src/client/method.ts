@@ -78,4 +78,14 @@ export const methods = {
     'deleteActionResult',
   ),
   getCasStats: method<bgdadmin.GetCasStatsRequest.$Properties, bgdadmin.CasStats>(admin, 'getCasStats'),
+  getOperationDetails: method<bgdadmin.GetOperationDetailsRequest.$Properties, bgdadmin.OperationDetails>(
+    admin,
+    'getOperationDetails',
+  ),
+  requeueOperation: method<bgdadmin.RequeueOperationRequest.$Properties, bgdadmin.RequeueOperationResponse>(
+    admin,
+    'requeueOperation',
+  ),
+  listBots: method<bgdadmin.ListBotsRequest.$Properties, bgdadmin.ListBotsResponse>(admin, 'listBots'),
+  drainBot: method<bgdadmin.DrainBotRequest.$Properties, bgdadmin.DrainBotResponse>(admin, 'drainBot'),
 } as const;

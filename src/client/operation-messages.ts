@@ -1,6 +1,6 @@
 import type { StatusError } from '../common/status-error.js';
 import { unpackAny } from '../proto/any.js';
-import { reapi, type longrunning } from '../proto/index.js';
+import { bgdexecution, reapi, type longrunning, type wellknown } from '../proto/index.js';
 import { statusErrorOfMessage } from '../proto/status.js';
 import { messageNames } from '../proto/wire-names.js';
 
@@ -22,4 +22,26 @@ export function executeResponseOf(operation: longrunning.Operation.$Properties):
  */
 export function executionFailureOf(operation: longrunning.Operation.$Properties): StatusError | undefined {
   return statusErrorOfMessage(operation.error) ?? statusErrorOfMessage(executeResponseOf(operation)?.status);
+}
+
+/** Why an operation waits, for people, where the server is a `bgd` and no connected bot could take it. */
+export function whyItWaits(operation: longrunning.Operation.$Properties): string | undefined {
+  for (const each of auxiliaryOf(operation)) {
+    const unserved = unpackAny(messageNames.unserved, bgdexecution.Unserved, each);
+    if (unserved) return unserved.message;
+  }
+  return undefined;
+}
+
+/** What an operation's client said of itself, where the server is a `bgd` and the operation one of a list. */
+export function requestMetadataOf(operation: longrunning.Operation.$Properties): reapi.RequestMetadata | undefined {
+  for (const each of auxiliaryOf(operation)) {
+    const metadata = unpackAny(messageNames.requestMetadata, reapi.RequestMetadata, each);
+    if (metadata) return metadata;
+  }
+  return undefined;
+}
+
+function auxiliaryOf(operation: longrunning.Operation.$Properties): readonly wellknown.Any.$Properties[] {
+  return executeMetadataOf(operation)?.partialExecutionMetadata?.auxiliaryMetadata ?? [];
 }

@@ -3,7 +3,8 @@ import { Digest, type DigestMessage } from '../digest/digest.js';
 import { digestFunctionOf } from '../digest/digest-function.js';
 import { reapi, type longrunning } from '../proto/index.js';
 import { millisecondsOf, type SecondsAndNanos } from '../proto/timestamp.js';
-import { executeMetadataOf, executeResponseOf, executionFailureOf } from './operation-messages.js';
+import { executeMetadataOf, executeResponseOf, executionFailureOf, requestMetadataOf } from './operation-messages.js';
+import { textOf } from './text-of.js';
 
 /** Where an execution stands. */
 export type StageName = 'UNKNOWN' | 'CACHE_CHECK' | 'QUEUED' | 'EXECUTING' | 'COMPLETED';
@@ -24,6 +25,10 @@ export interface OperationSummary {
   readonly queuedAt: string | undefined;
   readonly startedAt: string | undefined;
   readonly completedAt: string | undefined;
+  /** Which build it belongs to, and what that calls it: its client's words. */
+  readonly invocation: string | undefined;
+  readonly mnemonic: string | undefined;
+  readonly target: string | undefined;
 }
 
 /** The stage that an operation says it is in; a server's own operations may have none. */
@@ -44,6 +49,18 @@ export function summariseOperation(operation: longrunning.Operation.$Properties)
     failure: failureOf(operation),
     ...endOf(response),
     ...historyOf(response?.result?.executionMetadata ?? metadata?.partialExecutionMetadata),
+    ...labelsOf(operation),
+  };
+}
+
+function labelsOf(
+  operation: longrunning.Operation.$Properties,
+): Pick<OperationSummary, 'invocation' | 'mnemonic' | 'target'> {
+  const { toolInvocationId, actionMnemonic, targetId } = requestMetadataOf(operation) ?? {};
+  return {
+    invocation: textOf(toolInvocationId),
+    mnemonic: textOf(actionMnemonic),
+    target: textOf(targetId),
   };
 }
 
@@ -61,18 +78,23 @@ function historyOf(
   metadata: reapi.ExecutedActionMetadata.$Properties | null | undefined,
 ): Pick<OperationSummary, 'worker' | 'queuedAt' | 'startedAt' | 'completedAt'> {
   return {
-    worker: metadata?.worker ?? undefined,
+    worker: textOf(metadata?.worker),
     queuedAt: timeText(metadata?.queuedTimestamp),
     startedAt: timeText(metadata?.workerStartTimestamp),
     completedAt: timeText(metadata?.workerCompletedTimestamp),
   };
 }
 
-function digestText(digest: DigestMessage | null | undefined, functionValue: number | undefined): string | undefined {
+/** A digest as people write it; `undefined` if it is unset. */
+export function digestText(
+  digest: DigestMessage | null | undefined,
+  functionValue: number | undefined,
+): string | undefined {
   return digest ? String(Digest.fromProto(digest, digestFunctionOf(functionValue, digest.hash))) : undefined;
 }
 
-function timeText(time: SecondsAndNanos | null | undefined): string | undefined {
+/** A time in ISO 8601; `undefined` if it is unset. */
+export function timeText(time: SecondsAndNanos | null | undefined): string | undefined {
   const ms = millisecondsOf(time);
   return ms === undefined ? undefined : new Date(ms).toISOString();
 }

@@ -27,14 +27,22 @@ export class OperationsClient {
     return callUnary(this.#remote, methods.getOperation, { name }, signal);
   }
 
+  /** One page of the operations of the instance; an empty token begins, and ends, the list. */
+  page(
+    { pageToken = '', ...options }: ListOptions & { readonly pageToken?: string } = {},
+    signal?: AbortSignal,
+  ): Promise<longrunning.ListOperationsResponse> {
+    const request = { ...options, name: this.#remote.instanceName, pageToken };
+    return callUnary(this.#remote, methods.listOperations, request, signal);
+  }
+
   /** All operations of the instance, page by page as they are pulled. */
   async *list(
     options: ListOptions = {},
     signal?: AbortSignal,
   ): AsyncGenerator<longrunning.Operation.$Properties, void, undefined> {
-    const request = { ...options, name: this.#remote.instanceName };
     for (let pageToken = '', isFirst = true; isFirst || pageToken !== ''; isFirst = false) {
-      const page = await callUnary(this.#remote, methods.listOperations, { ...request, pageToken }, signal);
+      const page = await this.page({ ...options, pageToken }, signal);
       for (const operation of page.operations) yield operation;
       pageToken = page.nextPageToken;
     }

@@ -7,11 +7,15 @@ import { errnoOf } from './status-error.js';
  * recursive mkdir never ends below `/proc`, where what cannot be made is said not to exist.
  */
 export async function makeFolders(path: string): Promise<string | undefined> {
-  const first = await makeFolder(path);
-  if (first !== 'no parent') return first;
-  const firstParent = await makeFolders(dirname(path));
-  await mkdir(path);
-  return firstParent ?? path;
+  try {
+    return await makeFolder(path);
+  } catch (reason) {
+    if (errnoOf(reason) !== 'ENOENT' || dirname(path) === path) throw reason;
+  }
+  const first = await makeFolders(dirname(path));
+  // Another may have made it meanwhile.
+  const made = await makeFolder(path);
+  return first ?? made;
 }
 
 async function makeFolder(path: string): Promise<string | undefined> {
@@ -19,9 +23,7 @@ async function makeFolder(path: string): Promise<string | undefined> {
     await mkdir(path);
     return path;
   } catch (reason) {
-    const errno = errnoOf(reason);
-    if (errno === 'EEXIST' && (await stat(path)).isDirectory()) return undefined;
-    if (errno === 'ENOENT' && dirname(path) !== path) return 'no parent';
+    if (errnoOf(reason) === 'EEXIST' && (await stat(path)).isDirectory()) return undefined;
     throw reason;
   }
 }

@@ -1,21 +1,17 @@
-import type { z } from 'zod';
-import { didYouMean } from '../common/did-you-mean.js';
 import { ConfigError, type ConfigFault } from './config-fault.js';
-import { knownKeys } from './known-keys.js';
+import { plainDataStores } from './execution-config.js';
+import { parseYaml, placeText } from './parse-yaml.js';
 import { type ServerConfig, serverConfigSchema } from './server-config.js';
 import { type PathClash, sharedPaths } from './shared-paths.js';
 import { configTags } from './tagged.js';
-import { type Environment, YamlTree, kebabCase } from './yaml-tree.js';
+import type { Environment, YamlTree } from './yaml-tree.js';
 
 /** Parses a server's configuration file. Throws {@link ConfigError} with everything that is wrong with it. */
 export function parseServerConfig(text: string, fileName: string, environment: Environment): ServerConfig {
-  const tree = new YamlTree(text, { environment, tags: configTags });
-  if (tree.faults.length > 0) throw new ConfigError(fileName, tree.faults);
-  const result = serverConfigSchema.safeParse(tree.root);
-  const faults = result.success
-    ? sharedPaths(result.data).map((clash) => faultOfClash(clash, tree))
-    : result.error.issues.flatMap((issue) => faultsOf(issue, tree));
-  if (result.success && faults.length === 0) return result.data;
+  const options = { fileName, environment, tags: configTags, implied: plainDataStores, schema: serverConfigSchema };
+  const { data, tree } = parseYaml(text, options);
+  const faults = sharedPaths(data).map((clash) => faultOfClash(clash, tree));
+  if (faults.length === 0) return data;
   throw new ConfigError(fileName, faults);
 }
 
@@ -23,42 +19,4 @@ function faultOfClash({ path, other, message }: PathClash, tree: YamlTree): Conf
   const { line, column } = tree.positionOf(other) ?? { line: 0, column: 0 };
   const text = `${placeText(path)}: ${message.replace('%', `${line}:${column}`)}`;
   return { position: tree.positionOf(path), message: text };
-}
-
-function faultsOf(issue: z.core.$ZodIssue, tree: YamlTree): ConfigFault[] {
-  const { path } = issue;
-  if (issue.code === 'unrecognized_keys') {
-    const known = knownKeys(serverConfigSchema, path, tree.root);
-    return issue.keys.map((key) => ({
-      position: tree.positionOfKey(path, key),
-      message: `Unknown key ${JSON.stringify(kebabCase(key))}${suggestion(key, known)}`,
-    }));
-  }
-  // A tagged map's type is its tag, which stands where the map does.
-  const place = path.at(-1) === 'type' ? path.slice(0, -1) : path;
-  const text = placeText(place);
-  return [{ position: tree.positionOf(place), message: `${text}${text ? ': ' : ''}${messageOf(issue)}` }];
-}
-
-/** A path as a file's author sees it: `instances[0].services[2].storage`. */
-function placeText(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, step) => {
-    if (typeof step === 'number') return `${text}[${step}]`;
-    return `${text}${text ? '.' : ''}${kebabCase(String(step))}`;
-  }, '');
-}
-
-function messageOf(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_union' && issue.path.at(-1) === 'type' && 'options' in issue) {
-    return `one of these tags is wanted here: ${(issue.options as string[]).map((tag) => `!${tag}`).join(', ')}`;
-  }
-  if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined')) return 'is missing';
-  return issue.message.replace(/^Invalid input: /, '');
-}
-
-function suggestion(key: string, known: readonly string[]): string {
-  if (known.length === 0) return '';
-  const names = known.map(kebabCase).sort();
-  const meant = didYouMean(kebabCase(key), names);
-  return `${meant === undefined ? '.' : `; did you mean ${JSON.stringify(meant)}?`} Known here: ${names.join(', ')}`;
 }

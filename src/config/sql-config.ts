@@ -28,3 +28,6 @@ export const sqlIndex = {
     .undefined({ error: 'blobs are kept in storage only: !split-storage can put small ones somewhere else' })
     .optional(),
 };
+
+/** Small values in a database. */
+export type SqlStorageConfig = z.infer<typeof sqlStorage>;

@@ -29,6 +29,8 @@ export interface YamlTreeOptions {
   readonly environment: Environment;
   /** Tags that a map may have; others are faults. */
   readonly tags: ReadonlySet<string>;
+  /** Tags that a map has without saying so: by the key that it stands under, and its own `type`. @defaultValue none */
+  readonly implied?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 /**
@@ -99,7 +101,7 @@ export class YamlTree {
     return (pair?.value as Node | undefined) ?? null;
   }
 
-  #convert(node: Node | null): Plain {
+  #convert(node: Node | null, key = ''): Plain {
     const target = this.#resolve(node);
     if (!target) {
       if (node) this.#fault(node, 'The alias has no anchor above it');
@@ -108,14 +110,14 @@ export class YamlTree {
     if (!this.#converted.has(target)) {
       // Held while its parts are converted, so that an anchor that contains itself ends.
       this.#converted.set(target, undefined);
-      this.#converted.set(target, this.#convertTarget(target));
+      this.#converted.set(target, this.#convertTarget(target, key));
     }
     return this.#converted.get(target);
   }
 
-  #convertTarget(node: Node): Plain {
-    const tag = node.tag?.startsWith('!') ? node.tag.slice(1) : undefined;
-    if (isMap(node)) return this.#convertMap(node, tag);
+  #convertTarget(node: Node, key: string): Plain {
+    const tag = tagOf(node);
+    if (isMap(node)) return this.#convertMap(node, tag ?? this.#impliedTag(node, key));
     if (isScalar(node) && tag !== undefined && textTags.has(tag)) return this.#convertText(node, tag);
     if (tag !== undefined) this.#fault(node, this.#faultOfTag(tag));
     if (isSeq(node)) return node.items.map((item) => this.#convert(item as Node));
@@ -136,12 +138,17 @@ export class YamlTree {
 
   #convertMap(node: YAMLMap, tag: string | undefined): Plain {
     if (tag !== undefined && !this.#options.tags.has(tag)) this.#fault(node, this.#faultOfTag(tag));
-    const entries = node.items.map((item): [string, Plain] => [
-      camelCase(String(item.key)),
-      this.#convert(item.value as Node | null),
-    ]);
+    const entries = node.items.map((item): [string, Plain] => {
+      const key = camelCase(String(item.key));
+      return [key, this.#convert(item.value as Node | null, key)];
+    });
     const identity = tag === undefined ? {} : { type: tag, node: node.range?.[0] ?? 0 };
     return { ...Object.fromEntries(entries), ...identity };
+  }
+
+  #impliedTag(node: YAMLMap, key: string): string | undefined {
+    const { implied = {} } = this.#options;
+    return implied[key]?.[String(node.get('type'))];
   }
 
   #fault(node: Node, message: string): void {
@@ -155,6 +162,10 @@ export class YamlTree {
     const known = [...tags, ...textTags].map((name) => `!${name}`).join(', ');
     return `!${tag} is not supported yet; supported are ${known}`;
   }
+}
+
+function tagOf({ tag }: Node): string | undefined {
+  return tag?.startsWith('!') ? tag.slice(1) : undefined;
 }
 
 /** `~`, `$VAR` and `${VAR}`; an unknown variable stays as text, as in BuildGrid. */

@@ -2,6 +2,7 @@
 export {
   bgdadmin,
   bgdassets,
+  bgdexecution,
   bst,
   bytestream,
   health,

@@ -24,6 +24,9 @@ export const messageNames = {
   digest: `${reapi}.Digest`,
   executeOperationMetadata: `${reapi}.ExecuteOperationMetadata`,
   executeResponse: `${reapi}.ExecuteResponse`,
+  requestMetadata: `${reapi}.RequestMetadata`,
+  /** Our own: why an operation waits. */
+  unserved: 'bgd.execution.v1.Unserved',
 } as const;
 
 /** Headers, which go in lower case. */

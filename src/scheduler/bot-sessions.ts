@@ -5,7 +5,8 @@ import type { JobStore, NewSession, Session, SessionUpdate } from './job-store.j
 import { LeaseState, type LeaseReport } from './lease.js';
 import type { LeaseJudge, ReportedLease, StoreInlined } from './lease-judge.js';
 import type { SchedulerOptions } from './scheduler-options.js';
-import type { WaitingBot, WaitingBots } from './waiting-bots.js';
+import type { WaitingBot } from './waiting-bot.js';
+import type { WaitingBots } from './waiting-bots.js';
 
 /** A bot that wants to work. */
 export type SessionRequest = Omit<NewSession, 'keepaliveMs'>;
@@ -116,13 +117,14 @@ export class BotSessions {
 
   async #hold(session: Session, request: UpdateRequest, { bot, signal }: Held): Promise<Session> {
     const { store, clock, options } = this.#deps;
-    const { name, revision, leases } = session;
+    const { name, revision, isDrained, leases } = session;
     const { keepaliveMs } = options;
     const untilMs = this.#heldUntil(request);
     const isGone = (): boolean => signal.aborted;
     while (!isGone()) {
-      if (leases.length === 0) {
-        bot.look(request.offered);
+      // One that is drained would be woken in place of a bot that can take the Job.
+      if (leases.length === 0 && !isDrained) {
+        bot.look(request.offered, session.affinityKey);
         const claimed = await store.sessions.claim(name, revision, keepaliveMs);
         if (claimed) return claimed;
       }

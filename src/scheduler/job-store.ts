@@ -13,8 +13,15 @@ export interface NewJob {
   readonly priority: number;
   /** Whether the result may go into the ActionCache. */
   readonly isCacheable: boolean;
+  /** The same for Jobs that a bot does quicker one after the other; `undefined` if nothing is known. */
+  readonly affinityKey?: string | undefined;
   /** Whether this may share a Job with others that ask for the same Action (EX-6, EX-7). */
   readonly isShared: boolean;
+  /**
+   * For how long the Action is quarantined after bots vanished with it until it was given up: the Job is then failed as it is
+   * made. At most as long as what is over is remembered. @defaultValue 0: never
+   */
+  readonly quarantineMs?: number;
   /** The encoded `ExecuteResponse` of a Job that is done as it is made, because it is cached. */
   readonly response?: Uint8Array;
 }
@@ -41,14 +48,44 @@ export interface Operation {
   readonly instanceName: string;
   readonly jobId: string;
   readonly actionDigest: Digest;
+  /** What its Job asks of a bot. */
+  readonly platformKey: string;
   /** COMPLETED too when only this Operation is over, by a cancel. */
   readonly stage: Stage;
   readonly queuedAtMs: number;
+  /** When a bot was last given the Job, when it began, and when the Job ended. */
+  readonly leasedAtMs?: number;
+  readonly startedAtMs?: number;
+  readonly completedAtMs?: number;
   readonly hints: string;
   /** The encoded `ExecuteResponse`, if and only if the stage is COMPLETED. */
   readonly response?: Uint8Array;
   /** Its place among all Operations. */
   readonly seq: number;
+}
+
+/** An Operation among others. */
+export interface ListedOperation extends Operation {
+  readonly labels: OperationLabels;
+  /** The bot that has the Job. */
+  readonly botId?: string;
+}
+
+/** How a Lease ended: with a result, by the worker's fault, with the bot, before anything was begun, because of a cancel, or taken away. */
+export type AttemptOutcome = 'completed' | 'failed' | 'lost' | 'returned' | 'cancelled' | 'requeued';
+
+/** A Lease that a Job had or has, for its history. */
+export interface Attempt {
+  readonly leaseId: string;
+  /** From 1; one that was given back does not count, so that the next one has its number. */
+  readonly number: number;
+  readonly botId: string;
+  readonly sessionName: string;
+  readonly leasedAtMs: number;
+  readonly startedAtMs?: number;
+  readonly endedAtMs?: number;
+  readonly outcome?: AttemptOutcome;
+  readonly error?: string;
 }
 
 /** Which Operations {@link OperationStore.list} returns, oldest first. */
@@ -70,7 +107,10 @@ export interface OperationStore {
 
   find(operationId: string): Promise<Operation | undefined>;
 
-  list(query: OperationQuery): Promise<readonly Operation[]>;
+  list(query: OperationQuery): Promise<readonly ListedOperation[]>;
+
+  /** The Leases that a Job had and has, oldest first. */
+  attempts(jobId: string): Promise<readonly Attempt[]>;
 
   /** Ends an Operation, and its Job when no other waits for it. One that is over or unknown stays as it is. */
   cancel(operationId: string): Promise<void>;
@@ -111,7 +151,11 @@ export interface Session {
   readonly name: string;
   /** Grows with each update: who acts for an older one acts too late. */
   readonly revision: number;
+  /** Whether people want its bot to get nothing new. */
+  readonly isDrained: boolean;
   readonly expiresAtMs: number;
+  /** The {@link NewJob.affinityKey} of the Job that it had last. */
+  readonly affinityKey?: string | undefined;
   readonly leases: readonly SessionLease[];
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
-import type { Operation } from './job-store.js';
+import type { ListedOperation } from './job-store.js';
 
 /** What a client asks of a list of Operations (OP-3). */
 export interface OperationListRequest {
@@ -15,7 +15,7 @@ export interface OperationListRequest {
 
 /** One page. */
 export interface OperationPage {
-  readonly operations: readonly Operation[];
+  readonly operations: readonly ListedOperation[];
   /** Empty at the end. */
   readonly nextPageToken: string;
 }
@@ -26,8 +26,8 @@ const maxSize = 500;
 /** Of responses in one page, so that it fits in a message. The first one always has room. */
 const maxPageBytes = 2 * 1024 * 1024;
 
-/** How many Operations the page may hold. Throws INVALID_ARGUMENT for a negative number. */
-export function pageSizeOf({ pageSize }: OperationListRequest): number {
+/** How many the page may hold. Throws INVALID_ARGUMENT for a negative number. */
+export function pageSizeOf({ pageSize }: Pick<OperationListRequest, 'pageSize'>): number {
   if (pageSize < 0) throw new StatusError(Code.InvalidArgument, `Page size ${pageSize} is negative; 0 is the default`);
   return Math.min(pageSize === 0 ? defaultSize : pageSize, maxSize);
 }
@@ -44,8 +44,8 @@ export function startOfPage(request: OperationListRequest): number {
 }
 
 /** Cuts a page off `found`, which has one more than fits if the list goes on. */
-export function pageOf(request: OperationListRequest, found: readonly Operation[]): OperationPage {
-  const operations: Operation[] = [];
+export function pageOf(request: OperationListRequest, found: readonly ListedOperation[]): OperationPage {
+  const operations: ListedOperation[] = [];
   let bytes = 0;
   for (const operation of found.slice(0, pageSizeOf(request))) {
     bytes += operation.response?.length ?? 0;

@@ -1,7 +1,7 @@
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import type { Bot } from './job-store.js';
-import { describePlatform, knowsName, unmetBy, type Platform } from './platform.js';
+import { describePlatform, knowsName, type Platform } from './platform.js';
 
 const osFamily = 'OSFamily';
 
@@ -40,26 +40,4 @@ export function checkKnownNames(platform: Platform, known: readonly string[], bo
     Code.FailedPrecondition,
     `Platform property ${JSON.stringify(stranger.name)} is not known here: known are ${known.join(', ')} and what connected bots offer; start a bot that offers it, or add it to property-keys`,
   );
-}
-
-/** How many bots a message names. */
-const namedBots = 3;
-
-/** Says why nobody takes a Job: what no bot offers, and which bots come nearest. */
-export function describeUnserved(platform: Platform, bots: readonly Bot[]): string {
-  if (bots.length === 0) return 'no bot is connected';
-  const byDistance = bots
-    .map(({ botId, offered }) => ({ botId, unmet: unmetBy(offered, platform) }))
-    .sort((left, right) => left.unmet.length - right.unmet.length);
-  const offeredByNone = platform.filter((property) =>
-    bots.every(({ offered }) => unmetBy(offered, [property]).length > 0),
-  );
-  const missing =
-    offeredByNone.length > 0
-      ? `no bot offers ${describePlatform(offeredByNone)}`
-      : `no bot offers all of ${describePlatform(platform)}`;
-  const nearest = byDistance
-    .slice(0, namedBots)
-    .map(({ botId, unmet }) => `${JSON.stringify(botId)} lacks ${describePlatform(unmet)}`);
-  return `${missing}; nearest: ${nearest.join('; ')}`;
 }

@@ -12,6 +12,8 @@ export interface SchedulerOptions {
   readonly maxQueueTimeMs?: number;
   /** How many Jobs may wait. @defaultValue 100,000 */
   readonly maxQueued?: number;
+  /** For how long an Action is refused after bots vanished with it until it was given up; 0 means not at all. @defaultValue 10 min */
+  readonly quarantineMs?: number;
   /** The longest timeout that an Action may ask for. @defaultValue 2 h */
   readonly maxExecutionTimeoutMs?: number;
   /** How long an Operation is remembered once it is over. @defaultValue 24 h */
@@ -33,6 +35,7 @@ export function resolveSchedulerOptions(options: SchedulerOptions): Required<Sch
     maxHoldMs: 300_000,
     maxQueueTimeMs: 10 * 60_000,
     maxQueued: 100_000,
+    quarantineMs: 10 * 60_000,
     maxExecutionTimeoutMs: 2 * 3_600_000,
     retentionMs: 24 * 3_600_000,
     repeatMs: 30_000,

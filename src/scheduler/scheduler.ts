@@ -5,23 +5,28 @@ import type { Logger } from '../common/logger.js';
 import { StatusError } from '../common/status-error.js';
 import type { Digest } from '../digest/digest.js';
 import type { reapi } from '../proto/index.js';
+import { affinityKeyOf } from './affinity.js';
 import { BotSessions } from './bot-sessions.js';
 import { encodeResponse } from './execute-responses.js';
 import { Housekeeper } from './housekeeper.js';
 import type { JobEvent } from './job-events.js';
-import type { JobStore, NewOperation, Operation } from './job-store.js';
+import type { InspectableJobStore } from './job-inspection.js';
+import { JobInspector } from './job-inspector.js';
+import type { NewOperation, Operation } from './job-store.js';
 import { LeaseJudge } from './lease-judge.js';
 import { parseOperationFilter } from './operation-filter.js';
 import { pageOf, pageSizeOf, startOfPage, type OperationListRequest, type OperationPage } from './operation-pages.js';
-import { OperationWatchers } from './operation-watchers.js';
+import type { OperationReference } from './operation-reference.js';
+import { OperationWatchers, type WatchedOperation } from './operation-watchers.js';
 import { builtInPropertyKeys, checkKnownNames, checkOneOsFamily, checkPlatformSize } from './platform-check.js';
 import { platformKeyOf, type Platform } from './platform.js';
+import { QueueExplainer } from './queue-explainer.js';
 import { resolveSchedulerOptions, type SchedulerOptions } from './scheduler-options.js';
 import { WaitingBots } from './waiting-bots.js';
 
 /** What a {@link Scheduler} depends on. */
 export interface SchedulerPorts {
-  readonly store: JobStore;
+  readonly store: InspectableJobStore;
   /** Where results are looked up first and kept. @defaultValue nothing is cached */
   readonly actionCache?: ActionCache;
   /** @defaultValue the machine's */
@@ -38,13 +43,9 @@ export interface ExecutionRequest {
   readonly timeoutMs: number | undefined;
   readonly doNotCache: boolean;
   readonly skipCacheLookup: boolean;
+  /** For the hint which bot knows its files. */
+  readonly inputRootDigest?: Digest;
   readonly operation: NewOperation;
-}
-
-/** Names an Operation within its instance. */
-export interface OperationReference {
-  readonly instanceName: string;
-  readonly id: string;
 }
 
 /**
@@ -54,6 +55,8 @@ export interface OperationReference {
 export class Scheduler implements AsyncDisposable {
   /** The bots' side. */
   readonly bots: BotSessions;
+  /** The side of those who look after it. */
+  readonly inspector: JobInspector;
   readonly #ports: SchedulerPorts;
   readonly #clock: Clock;
   readonly #options: Required<SchedulerOptions>;
@@ -62,6 +65,7 @@ export class Scheduler implements AsyncDisposable {
   readonly #stopping = new AbortController();
   #subscription: Disposable | undefined;
   #upkeep: Promise<void> | undefined;
+  readonly #housekeeper: Housekeeper;
 
   constructor(ports: SchedulerPorts, options: SchedulerOptions = {}) {
     const { store, actionCache, clock = systemClock, logger } = ports;
@@ -69,28 +73,32 @@ export class Scheduler implements AsyncDisposable {
     this.#clock = clock;
     this.#options = resolveSchedulerOptions(options);
     this.#waiting = new WaitingBots(clock);
+    const explainer = new QueueExplainer({ upkeep: store.upkeep, clock });
     this.#watchers = new OperationWatchers({
       clock,
       repeatMs: this.#options.repeatMs,
       load: (operation) => this.find(operation),
+      explain: (platformKey) => explainer.explain(platformKey),
     });
     const judge = new LeaseJudge({ actionCache, cacheFailedActions: this.#options.cacheFailedActions, logger });
+    this.#housekeeper = new Housekeeper({
+      ...this.#options,
+      store,
+      clock,
+      logger,
+      offer: (platformKey) => this.#waiting.offer(platformKey),
+      lookAgain: () => this.#watchers.lookAgain(),
+    });
+    this.inspector = new JobInspector({ inspection: store.inspection, find: (reference) => this.find(reference) });
     this.bots = new BotSessions({ store, judge, waiting: this.#waiting, clock, options: this.#options });
   }
 
-  /** Begins to look after the store. Bots get a new deadline: they could not report while nothing was running. */
+  /** Begins to look after the store. Bots that no controller could hear until now get a new deadline. */
   async start(): Promise<void> {
-    const { store, logger } = this.#ports;
-    await store.upkeep.extendSessions(this.#options.keepaliveMs);
-    this.#subscription = store.events.subscribe((event) => this.#react(event));
-    const housekeeper = new Housekeeper({
-      ...this.#options,
-      upkeep: store.upkeep,
-      clock: this.#clock,
-      logger,
-      offer: (platformKey) => this.#waiting.offer(platformKey),
-    });
-    this.#upkeep = housekeeper.run(this.#stopping.signal);
+    const { events } = this.#ports.store;
+    this.#subscription = events.subscribe((event) => this.#react(event));
+    if (events.wasAlone) await this.#housekeeper.extendSessions();
+    this.#upkeep = this.#housekeeper.run(this.#stopping.signal);
   }
 
   /** Takes nothing new any more, and stops looking after the store, which stays open. */
@@ -118,13 +126,18 @@ export class Scheduler implements AsyncDisposable {
       platformKey: platformKeyOf(platform),
       isCacheable: !doNotCache,
       isShared: isLookedUp,
+      quarantineMs: this.#options.quarantineMs,
+      affinityKey: affinityKeyOf({ targetId: operation.labels.targetId, inputRootDigest: request.inputRootDigest }),
       ...(result && { response: encodeResponse({ result, cachedResult: true }) }),
     };
     return this.#ports.store.operations.add(job, operation, this.#options.maxQueued);
   }
 
-  /** Yields an Operation's state, each change of its stage, and the end; the state again when it is quiet (EX-1). */
-  watch(operation: Operation, signal: AbortSignal): AsyncGenerator<Operation, void, undefined> {
+  /**
+   * Yields an Operation's state, each change of its stage, and the end; the state again when it is quiet (EX-1), and why
+   * it waits when no connected bot could take it.
+   */
+  watch(operation: Operation, signal: AbortSignal): AsyncGenerator<WatchedOperation, void, undefined> {
     return this.#watchers.follow(operation, signal);
   }
 
@@ -175,13 +188,23 @@ export class Scheduler implements AsyncDisposable {
         return;
       case 'session':
         this.#waiting.notify(event.sessionName);
+        return;
+      case 'gap':
+        void this.#bridge(event);
     }
   }
 
-  async #offer({ platformKey, delayMs }: Extract<JobEvent, { type: 'queued' }>): Promise<void> {
+  /** Events of others may have been missed. */
+  async #bridge({ wasAlone }: Extract<JobEvent, { type: 'gap' }>): Promise<void> {
+    if (wasAlone) await this.#housekeeper.extendSessions();
+    this.#waiting.lookAgain();
+    this.#watchers.lookAgain();
+  }
+
+  async #offer({ platformKey, delayMs, affinityKey }: Extract<JobEvent, { type: 'queued' }>): Promise<void> {
     const { signal } = this.#stopping;
     if (delayMs > 0) await this.#clock.sleep(delayMs, signal);
-    if (!signal.aborted) this.#waiting.offer(platformKey);
+    if (!signal.aborted) this.#waiting.offer(platformKey, affinityKey);
   }
 
   /** EX table: refused, never clamped. */

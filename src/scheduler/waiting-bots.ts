@@ -1,17 +1,24 @@
 import type { Clock } from '../common/clock.js';
-import { platformOfKey, unmetBy, type OfferedProperties, type Platform } from './platform.js';
-import { Waker } from './waker.js';
+import { BotGroup, chooseSleeper } from './bot-group.js';
+import { platformOfKey, type OfferedProperties } from './platform.js';
+import { WaitingBot } from './waiting-bot.js';
 
-/** Why a bot's wait is over. */
-export type WakeReason = 'work' | 'session' | 'time';
+/** Bots that offer the same, and how many of them wait. */
+interface Members {
+  readonly group: BotGroup<WaitingBot>;
+  count: number;
+}
 
 /**
  * The bots whose calls are held. Each Job that is queued wakes one of them that fits, not all; and one that is woken but
- * leaves without having looked passes the Job on, so that none is forgotten.
+ * leaves without having looked passes the Job on, so that none is forgotten. What a Job costs here grows with the number
+ * of different offers, not of bots.
  */
 export class WaitingBots {
   readonly #clock: Clock;
-  readonly #waiting = new Set<WaitingBot>();
+  readonly #groups = new Map<string, Members>();
+  readonly #bySession = new Map<string, Set<WaitingBot>>();
+  #tick = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -19,84 +26,58 @@ export class WaitingBots {
 
   /** Joins the line, at its end, on behalf of a session. Disposal leaves it. */
   join(sessionName: string): WaitingBot {
-    const bot = new WaitingBot(sessionName, this.#clock, (unseen) => {
-      this.#waiting.delete(bot);
-      for (const platformKey of unseen) this.offer(platformKey);
+    const bot = new WaitingBot(sessionName, {
+      clock: this.#clock,
+      enter: (offered) => this.#enter(offered),
+      leave: (one, group, unseen) => this.#leave(one, group, unseen),
+      nextTick: () => (this.#tick += 1),
     });
-    this.#waiting.add(bot);
+    const calls = this.#bySession.get(sessionName) ?? new Set();
+    this.#bySession.set(sessionName, calls.add(bot));
     return bot;
   }
 
-  /** A Job waits for a bot. */
-  offer(platformKey: string): void {
+  /** A Job waits for a bot: for one that had the same target or input root last, if such a one sleeps. */
+  offer(platformKey: string, affinityKey?: string): void {
     const platform = platformOfKey(platformKey);
-    const fitting = [...this.#waiting].filter((bot) => bot.fits(platform));
-    const sleeping = fitting.find((bot) => bot.isSleeping);
+    const fitting = [...this.#groups.values()].map(({ group }) => group).filter((group) => group.fits(platform));
+    const sleeper = chooseSleeper(fitting, affinityKey);
+    if (sleeper) sleeper.offer(platformKey);
     // Who is looking just now may have looked too early: each of them looks again.
-    for (const bot of sleeping ? [sleeping] : fitting) bot.offer(platformKey);
+    else for (const group of fitting) group.miss();
   }
 
   /** There is news of a session's Leases, or it is over. */
   notify(sessionName: string): void {
-    for (const bot of this.#waiting) if (bot.sessionName === sessionName) bot.notify();
-  }
-}
-
-/** A place in the line of {@link WaitingBots}. */
-export class WaitingBot implements Disposable {
-  readonly sessionName: string;
-  readonly #clock: Clock;
-  readonly #leave: (unseen: Iterable<string>) => void;
-  readonly #waker = new Waker();
-  readonly #offers = new Set<string>();
-  /** What it offers to the Jobs that come; `undefined` while it only wants to hear of its Leases. */
-  #offered: OfferedProperties | undefined;
-  #hasNews = false;
-  #isSleeping = false;
-
-  constructor(sessionName: string, clock: Clock, leave: (unseen: Iterable<string>) => void) {
-    this.sessionName = sessionName;
-    this.#clock = clock;
-    this.#leave = leave;
+    for (const bot of this.#bySession.get(sessionName) ?? []) bot.notify();
   }
 
-  /** Whether it is not awake already. */
-  get isSleeping(): boolean {
-    return this.#isSleeping && this.#offers.size === 0;
+  /** News may have been missed: every bot comes again. */
+  lookAgain(): void {
+    for (const calls of this.#bySession.values()) for (const bot of calls) bot.notify();
   }
 
-  fits(platform: Platform): boolean {
-    return this.#offered !== undefined && unmetBy(this.#offered, platform).length === 0;
+  #enter(offered: OfferedProperties): BotGroup<WaitingBot> {
+    const key = JSON.stringify(offered);
+    const members = this.#groups.get(key) ?? { group: new BotGroup<WaitingBot>(offered), count: 0 };
+    members.count += 1;
+    this.#groups.set(key, members);
+    return members.group;
   }
 
-  offer(platformKey: string): void {
-    this.#offers.add(platformKey);
-    this.#waker.wake();
+  #leave(bot: WaitingBot, group: BotGroup<WaitingBot> | undefined, unseen: Iterable<string>): void {
+    const calls = this.#bySession.get(bot.sessionName);
+    calls?.delete(bot);
+    if (calls?.size === 0) this.#bySession.delete(bot.sessionName);
+    if (group) this.#forget(group);
+    for (const platformKey of unseen) this.offer(platformKey);
   }
 
-  notify(): void {
-    this.#hasNews = true;
-    this.#waker.wake();
-  }
-
-  /** The bot looks for a Job now: what was offered until now, it sees; of what comes from now on, it is told. */
-  look(offered: OfferedProperties): void {
-    this.#offered = offered;
-    this.#offers.clear();
-  }
-
-  /** Sleeps until there is something to look at, `ms` have passed or `signal` aborts. */
-  async wait(ms: number, signal: AbortSignal): Promise<WakeReason> {
-    if (this.#offers.size === 0 && !this.#hasNews) {
-      this.#isSleeping = true;
-      await this.#waker.sleep(this.#clock, ms, signal);
-      this.#isSleeping = false;
-    }
-    if (this.#hasNews) return 'session';
-    return this.#offers.size > 0 ? 'work' : 'time';
-  }
-
-  [Symbol.dispose](): void {
-    this.#leave(this.#offers);
+  #forget({ offered }: BotGroup<WaitingBot>): void {
+    const key = JSON.stringify(offered);
+    const members = this.#groups.get(key);
+    if (!members) return;
+    members.count -= 1;
+    if (members.count === 0) this.#groups.delete(key);
   }
 }

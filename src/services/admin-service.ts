@@ -4,8 +4,11 @@ import { StatusError } from '../common/status-error.js';
 import { Digest } from '../digest/digest.js';
 import { digestFunctionOf } from '../digest/digest-function.js';
 import type { bgdadmin } from '../proto/index.js';
+import { secondsAndNanosOf } from '../proto/timestamp.js';
 import type { CallContext } from './call-context.js';
-import type { InstanceRegistry } from './instance-registry.js';
+import { botMessage, operationDetailsMessage } from './inspection-messages.js';
+import type { InstanceExecution, InstanceRegistry } from './instance-registry.js';
+import { parseOperationName } from './operation-name.js';
 
 /** Serves `Admin`: what REAPI has no calls for. Only instances that allow it answer. */
 export class AdminService {
@@ -35,6 +38,54 @@ export class AdminService {
   ): Promise<bgdadmin.CasStats.$Properties> {
     this.#assertAllowed(instanceName);
     return casStats(await this.#registry.reporter(instanceName)(signal));
+  }
+
+  async getOperationDetails({
+    name,
+  }: bgdadmin.GetOperationDetailsRequest): Promise<bgdadmin.OperationDetails.$Properties> {
+    const reference = parseOperationName(name);
+    const execution = this.#execution(reference.instanceName);
+    return operationDetailsMessage(await execution.scheduler.inspector.describe(reference), execution);
+  }
+
+  async requeueOperation({
+    name,
+  }: bgdadmin.RequeueOperationRequest): Promise<bgdadmin.RequeueOperationResponse.$Properties> {
+    const reference = parseOperationName(name);
+    await this.#execution(reference.instanceName).scheduler.inspector.requeue(reference);
+    return {};
+  }
+
+  async listBots({
+    instanceName,
+    properties,
+    pageSize,
+    pageToken,
+  }: bgdadmin.ListBotsRequest): Promise<bgdadmin.ListBotsResponse.$Properties> {
+    const { scheduler } = this.#execution(instanceName);
+    const wanted = properties.map(({ name, value }) => ({ name: name ?? '', value: value ?? '' }));
+    const request = { instanceName, properties: wanted, pageSize, pageToken };
+    const { bots, nextPageToken, asOfMs } = await scheduler.inspector.bots(request);
+    return {
+      bots: bots.map((bot) => botMessage(instanceName, bot)),
+      nextPageToken,
+      asOf: secondsAndNanosOf(asOfMs),
+    };
+  }
+
+  async drainBot({
+    instanceName,
+    botId,
+    undo,
+  }: bgdadmin.DrainBotRequest): Promise<bgdadmin.DrainBotResponse.$Properties> {
+    await this.#execution(instanceName).scheduler.inspector.drain({ instanceName, botId }, !undo);
+    return {};
+  }
+
+  /** Throws UNIMPLEMENTED where this endpoint does not execute. */
+  #execution(instanceName: string): InstanceExecution {
+    this.#assertAllowed(instanceName);
+    return this.#registry.execution(instanceName);
   }
 
   #assertAllowed(instanceName: string): void {

@@ -1,9 +1,11 @@
 import { packAny } from '../proto/any.js';
-import { reapi, type longrunning } from '../proto/index.js';
+import { bgdexecution, reapi, type longrunning, type wellknown } from '../proto/index.js';
 import { secondsAndNanosOf } from '../proto/timestamp.js';
 import { messageNames } from '../proto/wire-names.js';
-import type { Operation } from '../scheduler/job-store.js';
+import type { ListedOperation, Operation, OperationLabels } from '../scheduler/job-store.js';
+import type { WatchedOperation } from '../scheduler/operation-watchers.js';
 import { Stage } from '../scheduler/stage.js';
+import type { Unserved } from '../scheduler/unserved.js';
 import type { InstanceExecution } from './instance-registry.js';
 import { inlineOutputs, type InlineHints, type InlineOptions } from './inline-outputs.js';
 import { maxHintsLength } from './limits.js';
@@ -18,16 +20,21 @@ const wireStages: Readonly<Record<Stage, reapi.ExecutionStage.Value>> = {
 
 /** The state of an Operation as clients read it, with what they wanted inlined. Never an `error` (EX-2). */
 export async function operationMessage(
-  operation: Operation,
+  operation: WatchedOperation & Partial<Pick<ListedOperation, 'labels' | 'botId'>>,
   { blobs, actionBrowserUrl }: Omit<InstanceExecution, 'scheduler'>,
   signal?: AbortSignal,
 ): Promise<longrunning.Operation.$Properties> {
-  const { stage, actionDigest, queuedAtMs, response } = operation;
+  const { stage, actionDigest, queuedAtMs, response, botId, labels } = operation;
   const metadata: reapi.ExecuteOperationMetadata.$Properties = {
     stage: wireStages[stage],
     actionDigest: actionDigest.toProto(),
     digestFunction: actionDigest.function.value,
-    partialExecutionMetadata: { queuedTimestamp: secondsAndNanosOf(queuedAtMs) },
+    partialExecutionMetadata: {
+      queuedTimestamp: secondsAndNanosOf(queuedAtMs),
+      ...(botId !== undefined && { worker: botId }),
+      // Who does not know one of them passes over it.
+      auxiliaryMetadata: auxiliaryOf(operation.unserved, labels),
+    },
   };
   return {
     name: operationName(operation),
@@ -40,6 +47,22 @@ export async function operationMessage(
         signal,
       ),
     }),
+  };
+}
+
+function auxiliaryOf(unserved: Unserved | undefined, labels: OperationLabels | undefined): wellknown.Any.$Properties[] {
+  const hasLabels = labels && Object.values(labels).some((label) => label !== '');
+  return [
+    ...(unserved ? [packAny(messageNames.unserved, bgdexecution.Unserved, messageOf(unserved))] : []),
+    ...(hasLabels ? [packAny(messageNames.requestMetadata, reapi.RequestMetadata, { ...labels })] : []),
+  ];
+}
+
+function messageOf({ message, offeredByNone, nearest }: Unserved): bgdexecution.Unserved.$Properties {
+  return {
+    message,
+    offeredByNone: [...offeredByNone],
+    nearest: nearest.map(({ botId, lacking }) => ({ botId, lacking: [...lacking] })),
   };
 }
 

@@ -1,7 +1,7 @@
 import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import { checkInstanceName } from '../digest/instance-name.js';
-import type { OperationReference } from '../scheduler/scheduler.js';
+import type { OperationReference } from '../scheduler/operation-reference.js';
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

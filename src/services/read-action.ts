@@ -16,6 +16,7 @@ export interface ActionSummary {
   /** `undefined` where the Action leaves it to the server (EX-11). */
   readonly timeoutMs: number | undefined;
   readonly platform: Platform;
+  readonly inputRootDigest: Digest;
 }
 
 /** Real ones have some hundred bytes, and some kilobytes: a crafted one must not be able to fill the memory (U4). */
@@ -51,6 +52,7 @@ export async function readAction(blobs: BlobStore, digest: Digest, signal?: Abor
     doNotCache: action.doNotCache,
     timeoutMs: timeoutMs === 0 ? undefined : timeoutMs,
     platform: platformOf(action, command),
+    inputRootDigest,
   };
 }
 

@@ -15,6 +15,12 @@ export interface Database extends AsyncDisposable {
    */
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
 
+  /**
+   * Runs statements that change nothing. They see only what is durable, and wait for nobody's commit but one that is under
+   * way.
+   */
+  read<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+
   /** Runs one statement, which is a transaction by itself: it saves the journeys of a {@link transaction} to a server. */
   statement<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
 }

@@ -27,6 +27,7 @@ const maxGroup = 256;
 export class GroupCommit {
   readonly #control: TransactionControl;
   readonly #waiting: Change[] = [];
+  readonly #reading: (() => Promise<void>)[] = [];
   #running: Promise<void> | undefined;
 
   constructor(control: TransactionControl) {
@@ -46,15 +47,27 @@ export class GroupCommit {
     });
   }
 
+  /** Runs `task`, which changes nothing, between two transactions: what it sees is durable. */
+  read<T>(task: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#reading.push(() => task().then(resolve, reject));
+      this.#running ??= this.#drain();
+    });
+  }
+
   /** Resolves when nothing is running or waiting. */
   async idle(): Promise<void> {
     while (this.#running) await this.#running;
   }
 
   async #drain(): Promise<void> {
-    // Whatever else arrives in this turn belongs to the first group, too.
-    await new Promise((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0) await this.#commit(this.#waiting.splice(0, maxGroup));
+    do {
+      // Whatever else arrives in this turn belongs to the same group: what the last one has brought about, too.
+      await new Promise((resolve) => setImmediate(resolve));
+      for (const read of this.#reading.splice(0)) await read();
+      const group = this.#waiting.splice(0, maxGroup);
+      if (group.length > 0) await this.#commit(group);
+    } while (this.#waiting.length + this.#reading.length > 0);
     this.#running = undefined;
   }
 

@@ -22,6 +22,15 @@ export interface MigrateOptions {
   readonly automigrate?: boolean;
 }
 
+/** What a database has of a component's tables, and what this program needs. */
+export interface SchemaState {
+  readonly component: string;
+  /** 0 where there are none yet. */
+  readonly version: number;
+  /** The steps that are missing, in their order. */
+  readonly missing: readonly string[];
+}
+
 const versions = 'bgd_schema_versions';
 
 /**
@@ -38,8 +47,8 @@ export async function migrate(
   const { dialect } = database;
   await database.transaction(async (sql) => {
     await dialect.lockSchema(sql);
-    const found = await currentVersion(sql, component, dialect);
-    if (found > migrations.length) throw tooNew(schema, found, dialect);
+    await makeVersions(sql, dialect);
+    const found = await currentVersion(sql, schema, dialect);
     if (found > 0 && found < migrations.length && !automigrate) throw tooOld(schema, found);
     for (const [index, step] of migrations.entries()) {
       if (index < found) continue;
@@ -49,19 +58,35 @@ export async function migrate(
   });
 }
 
-async function currentVersion(sql: Sql, component: string, dialect: Dialect): Promise<number> {
+/** Says how far a component's tables are, and changes nothing. Throws as {@link migrate} does for what it cannot use. */
+export async function schemaState(database: Database, schema: Schema): Promise<SchemaState> {
+  const { component, migrations } = schema;
+  const version = await database.transaction((sql) => currentVersion(sql, schema, database.dialect));
+  return { component, version, missing: migrations.slice(version).map(({ name }) => name) };
+}
+
+async function makeVersions(sql: Sql, dialect: Dialect): Promise<void> {
+  if (await sql.schema.hasTable(versions)) return;
+  await refuseStrangers(sql, dialect);
+  await sql.schema.createTable(versions, (table) => {
+    table.text('component').notNullable();
+    table.integer('version').notNullable();
+    table.text('name').notNullable();
+    table.bigInteger('applied_at_ms').notNullable();
+    table.primary(['component', 'version']);
+  });
+}
+
+async function currentVersion(sql: Sql, schema: Schema, dialect: Dialect): Promise<number> {
+  const { component, migrations } = schema;
   if (!(await sql.schema.hasTable(versions))) {
     await refuseStrangers(sql, dialect);
-    await sql.schema.createTable(versions, (table) => {
-      table.text('component').notNullable();
-      table.integer('version').notNullable();
-      table.text('name').notNullable();
-      table.bigInteger('applied_at_ms').notNullable();
-      table.primary(['component', 'version']);
-    });
+    return 0;
   }
   const [row] = await sql(versions).where({ component }).max<{ version: number | null }[]>({ version: 'version' });
-  return row?.version ?? 0;
+  const found = row?.version ?? 0;
+  if (found > migrations.length) throw tooNew(schema, found, dialect);
+  return found;
 }
 
 /** A database with tables, none of which is ours, was meant for another program. */
@@ -91,6 +116,6 @@ function tooNew({ component, migrations }: Schema, found: number, { anotherPlace
 function tooOld({ component, migrations }: Schema, found: number): StatusError {
   return new StatusError(
     Code.FailedPrecondition,
-    `The database has version ${found} of the ${component} schema, and this bgd needs ${migrations.length}: make a copy of it, then start with automigrate: true`,
+    `The database has version ${found} of the ${component} schema, and this bgd needs ${migrations.length}: make a copy of it, then run bgd server migrate, or start with automigrate: true`,
   );
 }

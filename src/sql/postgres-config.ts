@@ -47,7 +47,8 @@ export async function postgresConfig(options: PostgresPool): Promise<Knex.Config
   };
 }
 
-async function connectionOf(options: PostgresPool, statementTimeoutMs: number): Promise<pg.ClientConfig> {
+/** What the driver is told of one connection. Throws FAILED_PRECONDITION if a file that the location names cannot be read. */
+export async function connectionOf(options: PostgresPool, statementTimeoutMs: number): Promise<pg.ClientConfig> {
   const { host, port, user, password, database, applicationName = 'bgd' } = options;
   return {
     ...(host !== undefined && { host }),

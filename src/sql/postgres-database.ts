@@ -70,6 +70,11 @@ export class PostgresDatabase implements Database {
     return this.#attempt(() => this.#sql.transaction(work));
   }
 
+  /** See `Database.read`. */
+  read<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.statement(work);
+  }
+
   /** See `Database.statement`. */
   statement<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.#attempt(() => work(this.#sql));

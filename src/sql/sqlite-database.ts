@@ -47,13 +47,14 @@ export class SqliteDatabase implements Database {
 
   private constructor(sql: Sql) {
     this.#sql = sql;
+    const run = (text: string) => (): Promise<void> => this.dialect.runAll(sql, [{ text, bindings: [] }]);
     this.#changes = new GroupCommit({
-      begin: async () => void (await sql.raw('BEGIN IMMEDIATE')),
-      commit: async () => void (await sql.raw('COMMIT')),
-      rollback: async () => void (await sql.raw('ROLLBACK').catch(() => undefined)),
-      savepoint: async () => void (await sql.raw('SAVEPOINT change')),
-      release: async () => void (await sql.raw('RELEASE change')),
-      undo: async () => void (await sql.raw('ROLLBACK TO change')),
+      begin: run('BEGIN IMMEDIATE'),
+      commit: run('COMMIT'),
+      rollback: () => run('ROLLBACK')().catch(() => undefined),
+      savepoint: run('SAVEPOINT change'),
+      release: run('RELEASE change'),
+      undo: run('ROLLBACK TO change'),
     });
   }
 
@@ -83,13 +84,13 @@ export class SqliteDatabase implements Database {
   }
 
   /** See `Database.transaction`. */
-  async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    if (this.#isClosed) throw new StatusError(Code.Unavailable, 'The database is closed');
-    try {
-      return await this.#changes.run(() => work(this.#sql));
-    } catch (reason) {
-      throw sqliteError(reason);
-    }
+  transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.#attempt(() => this.#changes.run(() => work(this.#sql)));
+  }
+
+  /** See `Database.read`. */
+  read<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.#attempt(() => this.#changes.read(() => work(this.#sql)));
   }
 
   /** A transaction of its own would wait for the disk once more. */
@@ -102,6 +103,15 @@ export class SqliteDatabase implements Database {
     this.#isClosed = true;
     await this.#changes.idle();
     await this.#sql.destroy();
+  }
+
+  async #attempt<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new StatusError(Code.Unavailable, 'The database is closed');
+    try {
+      return await task();
+    } catch (reason) {
+      throw sqliteError(reason);
+    }
   }
 }
 

@@ -51,6 +51,17 @@ describe('QueueNotice', () => {
     assert.equal(said, 1);
   });
 
+  it('tells why, as it was told last', async () => {
+    const reasons: (string | undefined)[] = [];
+    using telling = new QueueNotice((why) => void reasons.push(why), clock);
+    telling.see('QUEUED');
+    await pass(2_000);
+    telling.see('QUEUED', 'no bot offers it');
+    await pass(1_000);
+
+    assert.deepEqual(reasons, ['no bot offers it']);
+  });
+
   it('leaves no timer behind', () => {
     notice.see('QUEUED');
 

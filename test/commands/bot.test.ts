@@ -4,9 +4,14 @@ import { MemoryBlobStore } from '../../src/blobstore/backends/memory-blob-store.
 import { Code } from '../../src/common/code.js';
 import { Lifecycle } from '../../src/common/lifecycle.js';
 import { StatusError } from '../../src/common/status-error.js';
+import { Digest } from '../../src/digest/digest.js';
+import { unpackAny } from '../../src/proto/any.js';
+import { reapi } from '../../src/proto/index.js';
+import { messageNames } from '../../src/proto/wire-names.js';
 import { LeaseDealer } from '../bot/lease-dealer.js';
 import { BgdProcess } from '../helpers/bgd-process.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
+import { until } from '../helpers/until.js';
 
 describe('bgd bot host-tools', () => {
   let lifecycle: Lifecycle;
@@ -99,5 +104,46 @@ describe('bgd bot host-tools', () => {
 
     assert.equal(code, 2);
     assert.equal(stderr.includes(`${folder} is in use by process ${first.pid}`), true, stderr);
+  });
+});
+
+describe('bgd bot dummy', () => {
+  let lifecycle: Lifecycle;
+  let bots: LeaseDealer;
+  let url: string;
+
+  beforeEach(async () => {
+    lifecycle = new Lifecycle();
+    bots = new LeaseDealer();
+    ({ url } = lifecycle.use(await bots.listen(new MemoryBlobStore())));
+  });
+
+  afterEach(() => lifecycle[Symbol.asyncDispose]());
+
+  async function start(...args: readonly string[]): Promise<BgdProcess> {
+    const home = lifecycle.use(await temporaryDirectory()).path;
+    const bot = lifecycle.use(new BgdProcess(['bot', 'dummy', ...args], { home, env: { BGD_REMOTE: url } }));
+    await bot.output('stderr', /connected/);
+    return bot;
+  }
+
+  it('reports actions as done that are not even in the CAS, and leaves when it is told to', async () => {
+    bots.offer('first', Digest.of(Buffer.from('not there')));
+    bots.offer('second', Digest.of(Buffer.from('not there either')));
+
+    const bot = await start('--parent', 'main', '--exit-code', '3', '-w', 'pool=dummy');
+    await until(() => bots.reports.size === 2);
+    bot.kill('SIGTERM');
+
+    assert.equal((await bot.ended).code, 0);
+    const results = [...bots.reports.values()].map(({ result }) =>
+      unpackAny(messageNames.actionResult, reapi.ActionResult, result),
+    );
+    assert.deepEqual(
+      results.map((result) => [result?.exitCode, result?.executionMetadata?.worker]),
+      Array.from({ length: 2 }, () => [3, bots.botIds[0]]),
+    );
+    const properties = bots.sessions[0]?.worker?.devices?.[0]?.properties;
+    assert.equal(properties?.at(-1)?.value, 'dummy');
   });
 });

@@ -26,6 +26,8 @@ const packageName = 'build.bazel.remote.execution.v2';
 export interface CommandServerOptions {
   readonly allowsUpdates?: boolean;
   readonly allowsAdmin?: boolean;
+  /** Whether it has the services that only a `bgd` has. @defaultValue true */
+  readonly isBgd?: boolean;
 }
 
 /** What became of an execution, as the test wants it. */
@@ -60,7 +62,8 @@ export class CommandServer implements AsyncDisposable {
   readonly cancelled: string[] = [];
   #server!: GrpcServer;
 
-  static async listen({ allowsUpdates = true, allowsAdmin = true }: CommandServerOptions = {}): Promise<CommandServer> {
+  static async listen(options: CommandServerOptions = {}): Promise<CommandServer> {
+    const { allowsUpdates = true, allowsAdmin = true, isBgd = true } = options;
     const server = new CommandServer();
     const { blobs } = server;
     const actionCache = new CompletenessCheckingActionCache(new KeyedActionCache(new MemoryKeyedStore()), blobs);
@@ -76,7 +79,7 @@ export class CommandServer implements AsyncDisposable {
       addresses: [{ host: '127.0.0.1', port: 0 }],
       services: {
         [`${packageName}.Capabilities`]: new CapabilitiesService(registry),
-        'bgd.admin.v1.Admin': new AdminService(registry),
+        ...(isBgd && { 'bgd.admin.v1.Admin': new AdminService(registry) }),
         [`${packageName}.ContentAddressableStorage`]: new ContentAddressableStorageService(registry),
         [`${packageName}.ActionCache`]: new ActionCacheService(registry),
         'google.bytestream.ByteStream': new ByteStreamService(registry),

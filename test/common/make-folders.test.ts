@@ -21,6 +21,12 @@ describe('makeFolders', () => {
     assert.equal(await makeFolders(path), undefined);
   });
 
+  it('takes what others make at the same time for made', async () => {
+    const made = Array.from({ length: 64 }, (_, index) => makeFolders(join(folder.path, `a/b/${index % 2}`)));
+
+    await assert.doesNotReject(Promise.all(made));
+  });
+
   it('refuses a file in its way', async () => {
     const file = join(folder.path, 'file');
     await writeFile(file, '');

@@ -69,4 +69,52 @@ describe('The configuration of what is in SQL', () => {
     assert.equal(config.instances[0]!.services[0]!.type, 'action-cache');
     assert.match(faultsOf(withStorage(storage)), /storage: one of these tags is wanted here: .*!sql-index/);
   });
+
+  const withDataStore = (dataStore: string): string =>
+    `${head}  - {name: '', services: [!execution {storage: !lru-storage {size: 1M}, data-store: ${dataStore}}]}\n`;
+
+  const dataStoreOf = (text: string) => {
+    const [service] = parse(text).instances[0]!.services;
+    assert.ok(service?.type === 'execution');
+    return service.dataStore;
+  };
+
+  it("takes BuildGrid's keys of !sql-data-store", () => {
+    const keys =
+      'storage: !lru-storage {size: 1M}, connection_string: "postgresql://bgd@db/bgd", automigrate: true,' +
+      ' pool_size: 5, max_overflow: 10, pool_timeout: 30';
+
+    const store = dataStoreOf(withDataStore(`!sql-data-store {${keys}}`));
+
+    assert.ok(store?.type === 'sql-data-store');
+    assert.deepEqual([store.poolSize, store.maxOverflow, store.poolTimeout], [5, 10, 30]);
+    assert.match(
+      faultsOf(withDataStore('!sql-data-store {connection-string: "sqlite:///f.db", connect-args: {timeout: 5}}')),
+      /connect-args: they belong into connection-string/,
+    );
+  });
+
+  it('takes a data store without a tag, whose type says what it is', () => {
+    const sql = dataStoreOf(withDataStore('{type: sql, connection_string: "sqlite:///f.db", automigrate: false}'));
+    const memory = dataStoreOf(withDataStore('{type: mem}'));
+
+    assert.ok(sql?.type === 'sql-data-store');
+    assert.deepEqual([sql.connectionString, sql.automigrate], ['sqlite:///f.db', false]);
+    assert.equal(memory?.type, 'memory-data-store');
+    assert.match(faultsOf(withDataStore('{type: sql}')), /data-store\.connection-string: is missing/);
+    assert.match(faultsOf(withDataStore('{type: pickle}')), /one of these tags is wanted here: .*!sql-data-store/);
+  });
+
+  it('has one store for a data store without a tag that is named twice', () => {
+    const execution = (dataStore: string): string =>
+      `[!execution {storage: !lru-storage {size: 1M}, data-store: ${dataStore}}]`;
+    const plain = '{type: sql, connection-string: "sqlite:///f.db"}';
+
+    const config = parse(
+      `${head}  - {name: a, services: ${execution(`&jobs ${plain}`)}}\n  - {name: b, services: ${execution('*jobs')}}\n`,
+    );
+
+    const nodes = config.instances.map(({ services: [each] }) => each?.type === 'execution' && each.dataStore?.node);
+    assert.equal(nodes[0], nodes[1]);
+  });
 });

@@ -55,14 +55,23 @@ export class PostgresServer implements AsyncDisposable {
 
   /** Starts it on the port that it had, with what it had committed. */
   async start(settings: readonly string[] = quick): Promise<void> {
+    for (;;) {
+      const said = await this.#attemptStart(settings);
+      if (said.includes(ready)) return;
+      // What is left of one that was killed takes a moment to end.
+      if (!/still in use|lock file .* already exists/.test(said)) throw new Error(`PostgreSQL did not start: ${said}`);
+    }
+  }
+
+  async #attemptStart(settings: readonly string[]): Promise<string> {
     const place = ['-D', this.#data, '-p', String(this.port), '-k', '', '-h', '127.0.0.1', '-N', '200'];
     const child = this.#run('postgres', [...place, ...settings.flatMap((setting) => ['-c', setting])]);
     this.#child = child;
     process.once('exit', () => child.kill('SIGQUIT'));
     let said = '';
     for await (const text of child.stderr ?? []) if ((said += String(text)).includes(ready)) break;
-    if (!said.includes(ready)) throw new Error(`PostgreSQL did not start: ${said}`);
     child.stderr?.resume();
+    return said;
   }
 
   /** A new, empty database, as a connection string. */
@@ -89,6 +98,16 @@ export class PostgresServer implements AsyncDisposable {
     if (child?.exitCode !== null) return;
     const ended = once(child, 'exit');
     child.kill('SIGQUIT');
+    await ended;
+  }
+
+  /** Kills its first process, which can tell the others nothing. They find out, and it can be started again. */
+  async crash(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child?.exitCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
     await ended;
   }
 

@@ -4,7 +4,8 @@ import { Lifecycle } from '../../src/common/lifecycle.js';
 import { MemoryKeyedStore } from '../../src/keyedstore/backends/memory-keyed-store.js';
 import { reapi } from '../../src/proto/index.js';
 import type { UpdateRequest } from '../../src/scheduler/bot-sessions.js';
-import type { JobStore, Operation, Session } from '../../src/scheduler/job-store.js';
+import type { InspectableJobStore } from '../../src/scheduler/job-inspection.js';
+import type { Operation, Session } from '../../src/scheduler/job-store.js';
 import type { ReportedLease } from '../../src/scheduler/lease-judge.js';
 import { LeaseState } from '../../src/scheduler/lease.js';
 import type { OfferedProperties } from '../../src/scheduler/platform.js';
@@ -26,14 +27,14 @@ export interface SchedulerBenchOptions extends SchedulerOptions {
 /** A started scheduler over a real store, on a clock that stands still. */
 export class SchedulerBench implements AsyncDisposable {
   readonly scheduler: Scheduler;
-  readonly store: JobStore;
+  readonly store: InspectableJobStore;
   readonly actionCache: ActionCache;
   readonly clock: FakeClock;
   readonly logger = new RecordingLogger();
   readonly #lifecycle: Lifecycle;
 
   private constructor(
-    parts: { store: JobStore; actionCache: ActionCache; clock: FakeClock; lifecycle: Lifecycle },
+    parts: { store: InspectableJobStore; actionCache: ActionCache; clock: FakeClock; lifecycle: Lifecycle },
     options: SchedulerOptions,
   ) {
     ({ store: this.store, actionCache: this.actionCache, clock: this.clock, lifecycle: this.#lifecycle } = parts);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Code } from '../../src/common/code.js';
-import { checkKnownNames, describeUnserved } from '../../src/scheduler/platform-check.js';
+import { checkKnownNames } from '../../src/scheduler/platform-check.js';
+import { unservedOf } from '../../src/scheduler/unserved.js';
 import { platformKeyOf, platformOfKey, unmetBy, type Platform } from '../../src/scheduler/platform.js';
 import { offering } from '../helpers/jobs.js';
 
@@ -55,7 +56,7 @@ describe('A platform (RW-11)', () => {
       { botId: 'b', sessionName: '', offered: offering({ pool: 'gpu' }) },
     ];
 
-    const text = describeUnserved([linux, gpu], bots);
+    const text = unservedOf([linux, gpu], bots)?.message ?? '';
 
     assert.match(text, /^no bot offers all of "OSFamily"="linux", "pool"="gpu"; nearest: "a" lacks "pool"="gpu"; "b"/);
   });

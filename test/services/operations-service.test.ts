@@ -132,7 +132,7 @@ describe('OperationsService', () => {
       const name = await execute('a');
       const { length } = clock.slept;
       const waiting = wait({ name, ...request }, fakeCallContext({ deadlineMs: clock.now() + deadlineMs }));
-      await until(() => clock.slept.slice(length).includes(5_000) && clock.slept.slice(length).includes(30_000));
+      await until(() => clock.slept.slice(length).includes(5_000) && clock.slept.slice(length).includes(2_000));
 
       clock.advance(5_000);
 

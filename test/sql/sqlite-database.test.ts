@@ -128,6 +128,21 @@ describe('SqliteDatabase', () => {
     assert.deepEqual(await numbers(database), isKept ? [1, 2] : [2]);
   });
 
+  it('reads only what is committed, before the changes that came first', async () => {
+    await using database = await withTable();
+    const count = (): Promise<unknown> => database.read((sql) => sql('things').count({ n: '*' }));
+    let isCommitted = false;
+    const change = database.transaction(async (sql) => void (await sql('things').insert({ n: 1 })));
+    void change.then(() => (isCommitted = true));
+
+    const before = await count();
+    const wasCommitted = isCommitted;
+    await change;
+
+    assert.deepEqual([before, wasCommitted], [[{ n: 0 }], false]);
+    assert.deepEqual(await count(), [{ n: 1 }]);
+  });
+
   it('refuses changes once it is closed', async () => {
     const database = await withTable();
     await database[Symbol.asyncDispose]();

@@ -1,12 +1,10 @@
 import { join, resolve } from 'node:path';
 import { Flags } from '@oclif/core';
-import { BaseCommand, type StopSignal } from '../../cli/base-command.js';
+import { BotCommand, botFlags } from '../../cli/bot-command.js';
 import { clientOptionsOf, remoteCasFlags, remoteFlags, warningOf } from '../../cli/connection-flags.js';
 import { createLogger } from '../../cli/create-logger.js';
-import { loggerFlags } from '../../cli/logger-flags.js';
 
-export default class BotHostTools extends BaseCommand {
-  static override enableJsonFlag = false;
+export default class BotHostTools extends BotCommand {
   static override summary = 'Run a worker that executes actions with the tools of this machine.';
 
   static override description = `Each action gets a folder of its own below the work folder, with its inputs as plain files, and exactly the environment of its Command. There is no sandbox: an action can read and do what the user of the bot can.
@@ -22,36 +20,13 @@ A server that is not there yet is waited for. SIGTERM lets the bot finish and re
   static override baseFlags = { ...remoteFlags, ...remoteCasFlags };
 
   static override flags = {
-    ...loggerFlags,
-    parent: Flags.string({
-      summary: 'Instance of the server to work for.',
-      helpValue: 'INSTANCE',
-      default: '',
-      env: 'BGD_PARENT',
-    }),
-    concurrency: Flags.integer({
-      summary: 'How many actions to execute side by side.',
-      helpValue: 'N',
-      min: 1,
-      max: 1000,
-      default: 1,
-      env: 'BGD_CONCURRENCY',
-    }),
+    ...botFlags,
     'work-dir': Flags.string({
       summary: "Folder for actions at work, one bot each; by default below the user's cache directory.",
       helpValue: 'DIR',
       env: 'BGD_WORK_DIR',
     }),
-    'worker-property': Flags.string({
-      char: 'w',
-      summary: 'Something that actions may ask for (repeatable); OSFamily and ISA are found out.',
-      helpValue: 'KEY=VALUE',
-      multiple: true,
-      multipleNonGreedy: true,
-    }),
   };
-
-  readonly #draining = new AbortController();
 
   async run(): Promise<void> {
     const { flags } = await this.parse(BotHostTools);
@@ -68,18 +43,8 @@ A server that is not there yet is waited for. SIGTERM lets the bot finish and re
       concurrency: flags.concurrency,
       workFolder: resolve(flags['work-dir'] ?? join(this.config.cacheDir, 'bot')),
       properties: (flags['worker-property'] ?? []).map(parseWorkerProperty),
-      onConnected: () => {
-        const slots = flags.concurrency === 1 ? '1 slot' : `${flags.concurrency} slots`;
-        this.logToStderr(`connected to ${flags.remote}, ${slots}`);
-      },
+      onConnected: () => this.sayConnected(flags),
     };
-    await runBot(options, logger, { drain: this.#draining.signal, cancel: this.signal });
-  }
-
-  protected override onStopSignal(name: StopSignal): void {
-    const isFirst = !this.#draining.signal.aborted;
-    this.#draining.abort();
-    if (name === 'SIGTERM' && isFirst) return;
-    super.onStopSignal(name);
+    await runBot(options, logger, { drain: this.draining, cancel: this.signal });
   }
 }

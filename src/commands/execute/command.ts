@@ -39,12 +39,12 @@ Other exit codes: 124 CMD ran longer than it may, 125 bgd or the server failed, 
     const { flags, inputRoot, argv } = await this.#parseWords();
     await using client = await this.connect(flags);
     using progress = new Progress();
-    using notice = new QueueNotice(() => progress.say(presentQueued(flags, flags['platform-property'])));
+    using notice = new QueueNotice((why) => progress.say(presentQueued(flags, flags['platform-property'], why)));
 
     const draft = await draftAction(actionSpecOf(flags, { argv, inputRoot }), this.signal);
-    const onState = (stage: StageName): void => {
+    const onState = (stage: StageName, why: string | undefined): void => {
       progress.show(stage.toLowerCase());
-      notice.see(stage);
+      notice.see(stage, why);
     };
     const onUpload = progress.showing(presentUpload);
     const options = { skipCacheLookup: flags['no-cache'], onUpload, onState };

@@ -2,88 +2,66 @@ import { Digest } from '../../digest/digest.js';
 import type { Session, SessionLease } from '../job-store.js';
 import { LeaseState } from '../lease.js';
 import type { OfferedProperties } from '../platform.js';
+import type { LeaseRow, SessionRow } from './job-tables.js';
 import type { JobTransaction } from './job-transaction.js';
 
-/** A row of `bot_sessions`. */
-export interface SessionRow {
-  readonly name: string;
-  readonly bot_id: string;
+/** What is asked of a session on behalf of its bot's call. */
+export interface SessionCall {
+  readonly sessionName: string;
+  /** As the session was told to its bot: if it has gone on, the call comes too late. */
   readonly revision: number;
-  readonly is_accepting: number;
-  /** {@link OfferedProperties} as JSON. */
-  readonly offered: string;
-  readonly expires_at_ms: number;
-  readonly closed_because: string | null;
-}
-
-/** A row of `leases`, with what its Job adds. */
-export interface LeaseRow {
-  readonly id: string;
-  readonly job_id: string;
-  readonly state: SessionLease['state'];
-  readonly is_reported: number;
-  readonly offers: number;
-  readonly action_digest: string;
+  readonly keepaliveMs: number;
 }
 
 /** Why a session is over, as its bot reads it; and what the clients of its Jobs read. */
 export interface Closing {
   readonly because: string;
   readonly lost: string;
-}
-
-/** Returns a session that is open, and at `revision` if one is given. */
-export async function openSession(
-  { sql }: JobTransaction,
-  name: string,
-  revision?: number,
-): Promise<SessionRow | undefined> {
-  return sql('bot_sessions')
-    .where({ name, closed_because: null, ...(revision !== undefined && { revision }) })
-    .first<SessionRow | undefined>();
-}
-
-/** The Leases of a session, those that are called off included. */
-export async function leasesOf({ sql }: JobTransaction, sessionName: string): Promise<LeaseRow[]> {
-  return sql('leases')
-    .join('jobs', 'jobs.id', 'leases.job_id')
-    .where('leases.session_name', sessionName)
-    .select<LeaseRow[]>('leases.*', 'jobs.action_digest');
+  /** Whether the bot was gone, without a word. */
+  readonly hasVanished?: boolean;
 }
 
 /** The session as its bot is told. */
-export async function presentSession(transaction: JobTransaction, row: SessionRow): Promise<Session> {
-  const leases = await leasesOf(transaction, row.name);
-  return { name: row.name, revision: row.revision, expiresAtMs: row.expires_at_ms, leases: leases.map(sessionLeaseOf) };
+export function presentSession(transaction: JobTransaction, row: SessionRow): Session {
+  const leases = transaction.leasesOf(row.name).map((lease) => sessionLeaseOf(transaction, lease));
+  return {
+    name: row.name,
+    revision: row.revision,
+    isDrained: row.is_drained,
+    expiresAtMs: row.expires_at_ms,
+    affinityKey: row.affinity_key ?? undefined,
+    leases,
+  };
 }
 
-/** Ends a session. Its bot is gone, or not to be believed: its Leases are lost. */
-export async function closeSession(
-  transaction: JobTransaction,
-  { name }: SessionRow,
-  { because, lost }: Closing,
-): Promise<void> {
-  const { sql, nowMs, events } = transaction;
-  for (const lease of await leasesOf(transaction, name)) {
-    if (lease.state === LeaseState.Cancelled) await sql('leases').where({ id: lease.id }).delete();
-    else await transaction.putBack(lease, { error: lost });
+/** Ends a session whose Leases are loaded. Its bot is gone, or not to be believed: its Leases are lost. */
+export function closeSession(transaction: JobTransaction, session: SessionRow, closing: Closing): void {
+  const { because, lost, hasVanished = false } = closing;
+  for (const lease of transaction.leasesOf(session.name)) {
+    if (lease.state === LeaseState.Cancelled) transaction.leases.remove(lease);
+    else transaction.putBack(lease, { outcome: 'lost', error: lost, hasVanished });
   }
-  await sql('bot_sessions').where({ name }).update({ closed_because: because, closed_at_ms: nowMs });
-  events.push({ type: 'session', sessionName: name });
+  transaction.sessions.change(session, { closed_because: because, closed_at_ms: transaction.nowMs });
+  transaction.events.push({ type: 'session', sessionName: session.name });
 }
 
 /** The Lease behind a row. */
-export function sessionLeaseOf(row: LeaseRow): SessionLease {
+export function sessionLeaseOf({ jobs }: JobTransaction, row: LeaseRow): SessionLease {
   return {
     id: row.id,
     state: row.state,
-    isReported: row.is_reported !== 0,
+    isReported: row.is_reported,
     offers: row.offers,
-    actionDigest: Digest.parse(row.action_digest),
+    actionDigest: Digest.parse(jobs.get(row.job_id)?.action_digest ?? ''),
   };
 }
 
 /** What the bot of a session offers. */
 export function offeredOf({ offered }: Pick<SessionRow, 'offered'>): OfferedProperties {
   return JSON.parse(offered) as OfferedProperties;
+}
+
+/** A bot, as the clients of its Jobs read of it. */
+export function ofBot(botId: string, error: string): string {
+  return `bot ${JSON.stringify(botId)}: ${error}`;
 }

@@ -1,11 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../common/clock.js';
 import { systemClock } from '../../common/clock.js';
 import type { Database } from '../../sql/database.js';
 import { migrate, type MigrateOptions } from '../../sql/migrate.js';
-import { LocalJobEvents, type JobEvents } from '../job-events.js';
-import type { JobStore, OperationStore, SessionStore, StoreUpkeep } from '../job-store.js';
+import { LocalJobEvents, type JobEventBus, type JobEvents } from '../job-events.js';
+import type { InspectableJobStore, JobInspection } from '../job-inspection.js';
+import type { OperationStore, SessionStore, StoreUpkeep } from '../job-store.js';
 import { jobSchema } from './job-schema.js';
-import { JobTransaction, type RunTransaction } from './job-transaction.js';
+import { JobTransaction, type RunRead, type RunTransaction } from './job-transaction.js';
+import { SqlJobInspection } from './sql-job-inspection.js';
 import { SqlOperationStore } from './sql-operation-store.js';
 import { SqlSessionStore } from './sql-session-store.js';
 import { SqlStoreUpkeep } from './sql-store-upkeep.js';
@@ -14,31 +17,48 @@ import { SqlStoreUpkeep } from './sql-store-upkeep.js';
 export interface SqlJobStoreOptions extends MigrateOptions {
   /** Stays open when the store is no longer used: whoever opened it closes it. */
   readonly database: Database;
-  /** SQLite runs in this process, so that this is the database's clock, too. @defaultValue the machine's */
+  /** Deadlines go by the database's clock, which on SQLite is this one. @defaultValue the machine's */
   readonly clock?: Clock;
+  /** Tells of what is changed. @defaultValue only this process is told, so that no other may have the database */
+  readonly events?: JobEventBus;
   /** Leases in all before a Job is given up. @defaultValue 5 */
   readonly maxAttempts?: number;
 }
 
-/** Jobs in a SQL database. */
-export class SqlJobStore implements JobStore {
+/**
+ * Jobs in a SQL database, of which PostgreSQL may serve several controllers at once.
+ *
+ * What callers want at the same time is done together, all of one kind in one transaction: see {@link JobTransaction}.
+ */
+export class SqlJobStore implements InspectableJobStore {
   readonly operations: OperationStore;
   readonly sessions: SessionStore;
   readonly upkeep: StoreUpkeep;
-  readonly #events = new LocalJobEvents();
+  readonly inspection: JobInspection;
+  readonly #events: JobEventBus;
 
-  private constructor({ database, clock = systemClock, maxAttempts = 5 }: SqlJobStoreOptions) {
-    const run: RunTransaction = async (work) => {
+  private constructor(options: SqlJobStoreOptions) {
+    const { database, clock = systemClock, maxAttempts = 5 } = options;
+    this.#events = options.events ?? new LocalJobEvents();
+    const id = randomUUID();
+    const { dialect } = database;
+    const run: RunTransaction = async (kind, work) => {
       const { result, events } = await database.transaction(async (sql) => {
-        const transaction = new JobTransaction({ sql, nowMs: clock.now(), maxAttempts });
-        return { result: await work(transaction), events: transaction.events };
+        const nowMs = await dialect.timeOf(sql, clock);
+        const transaction = new JobTransaction({ sql, dialect, nowMs, maxAttempts, counter: `${id} ${kind}` });
+        const done = await work(transaction);
+        await transaction.flush();
+        if (transaction.events.length > 0) await this.#events.announce(sql, transaction.events);
+        return { result: done, events: [...transaction.events, ...transaction.ownEvents] };
       });
       for (const event of events) this.#events.publish(event);
       return result;
     };
-    this.operations = new SqlOperationStore(run);
-    this.sessions = new SqlSessionStore(run);
-    this.upkeep = new SqlStoreUpkeep(run);
+    const read: RunRead = (work) => database.read((sql) => work({ sql, dialect }));
+    this.operations = new SqlOperationStore(run, read);
+    this.sessions = new SqlSessionStore(run, read);
+    this.upkeep = new SqlStoreUpkeep(run, read);
+    this.inspection = new SqlJobInspection(run, read, clock);
   }
 
   /** Makes the tables where they are missing. Throws FAILED_PRECONDITION for tables that it does not know. */

@@ -1,44 +1,28 @@
-import { randomUUID } from 'node:crypto';
-import { Code } from '../../common/code.js';
-import { StatusError } from '../../common/status-error.js';
-import { Digest } from '../../digest/digest.js';
-import { cancelledResponse } from '../execute-responses.js';
-import type { NewJob, NewOperation, Operation, OperationQuery, OperationStore } from '../job-store.js';
-import { LeaseState } from '../lease.js';
+import { CallBatch } from '../../sql/call-batch.js';
+import { rowsOf } from '../../sql/query-rows.js';
+import type { SqlContext } from '../../sql/sql-table.js';
+import type {
+  Attempt,
+  ListedOperation,
+  NewJob,
+  NewOperation,
+  Operation,
+  OperationQuery,
+  OperationStore,
+} from '../job-store.js';
 import type { OperationCondition, OperationField } from '../operation-filter.js';
 import { Stage } from '../stage.js';
-import { queueFullError } from '../queue-full-error.js';
-import { isWaiting } from './job-schema.js';
-import type { JobTransaction, RunTransaction } from './job-transaction.js';
+import { addAll, type AddCall } from './add-jobs.js';
+import { labelColumns, labelsOf, loadAttempts, type LabelColumns } from './describe-job.js';
+import { leasesTable, operationsTable } from './job-tables.js';
+import type { JobTransaction, RunRead, RunTransaction } from './job-transaction.js';
+import { foundColumns, operationOf, stageColumn, type FoundOperation } from './operation-rows.js';
 
-interface OperationRow {
+interface IdCall {
   readonly id: string;
-  readonly seq: number;
-  readonly instance_name: string;
-  readonly hints: string;
-  readonly cancelled_at_ms: number | null;
-  readonly job_id: string;
-  readonly action_digest: string;
-  readonly stage: Stage;
-  readonly queued_at_ms: number;
-  readonly response: Buffer | null;
 }
 
-const columns = [
-  'operations.id',
-  'operations.seq',
-  'operations.instance_name',
-  'operations.hints',
-  'operations.cancelled_at_ms',
-  'operations.job_id',
-  'jobs.action_digest',
-  'jobs.stage',
-  'jobs.queued_at_ms',
-  'jobs.response',
-];
-
-/** An Operation is over when its Job is, or when it was cancelled. */
-const stageColumn = `CASE WHEN operations.cancelled_at_ms IS NULL THEN jobs.stage ELSE ${Stage.Completed} END`;
+type ListedRow = FoundOperation & LabelColumns & { readonly bot_id: string | null };
 
 const fieldColumns: Readonly<Record<OperationField, string>> = {
   stage: stageColumn,
@@ -52,167 +36,138 @@ const fieldColumns: Readonly<Record<OperationField, string>> = {
 
 /** The clients' half of a {@link SqlJobStore}. */
 export class SqlOperationStore implements OperationStore {
-  readonly #run: RunTransaction;
+  readonly #add: CallBatch<AddCall, Operation>;
+  readonly #find: CallBatch<IdCall, Operation | undefined>;
+  readonly #cancel: CallBatch<IdCall, undefined>;
+  readonly #forget: CallBatch<IdCall, boolean>;
+  readonly #read: RunRead;
 
-  constructor(run: RunTransaction) {
-    this.#run = run;
+  constructor(run: RunTransaction, read: RunRead) {
+    this.#add = new CallBatch((calls) => run('add', (transaction) => addAll(transaction, calls)));
+    this.#find = new CallBatch((calls) => read((context) => findAll(context, calls)));
+    this.#cancel = new CallBatch((calls) => run('cancel', (transaction) => cancelAll(transaction, calls)));
+    this.#forget = new CallBatch((calls) => run('forget', (transaction) => forgetAll(transaction, calls)));
+    this.#read = read;
   }
 
   add(job: NewJob, operation: NewOperation, maxQueued: number): Promise<Operation> {
-    return this.#run(async (transaction) => {
-      const jobId = (await join(transaction, job)) ?? (await insertJob(transaction, job, maxQueued));
-      const id = await insertOperation(transaction, jobId, operation);
-      return present(await load(transaction, id), id);
-    });
+    return this.#add.run({ job, operation, maxQueued });
   }
 
   find(operationId: string): Promise<Operation | undefined> {
-    return this.#run((transaction) => load(transaction, operationId));
+    return this.#find.run({ id: operationId });
   }
 
-  list({ instanceName, conditions, afterSeq, limit }: OperationQuery): Promise<readonly Operation[]> {
-    return this.#run(async ({ sql }) => {
-      const query = sql<OperationRow>('operations')
+  list({ instanceName, conditions, afterSeq, limit }: OperationQuery): Promise<readonly ListedOperation[]> {
+    return this.#read(async ({ sql }) => {
+      const query = sql<ListedRow>('operations')
         .join('jobs', 'jobs.id', 'operations.job_id')
+        .leftJoin('attempts', 'attempts.lease_id', 'jobs.lease_id')
         .where('operations.instance_name', instanceName)
         .where('operations.seq', '>', afterSeq)
         .orderBy('operations.seq')
         .limit(limit)
-        .select<OperationRow[]>(columns);
+        .select<ListedRow[]>([...foundColumns, ...labelColumns, 'attempts.bot_id']);
       for (const { field, operator, value } of conditions) void query.whereRaw(conditionOn(field, operator), [value]);
-      return (await query).map(operationOf);
+      return (await query).map(listedOf);
     });
+  }
+
+  attempts(jobId: string): Promise<readonly Attempt[]> {
+    return this.#read((context) => loadAttempts(context, jobId));
   }
 
   cancel(operationId: string): Promise<void> {
-    return this.#run(async (transaction) => {
-      const operation = await load(transaction, operationId);
-      if (!operation || operation.stage === Stage.Completed) return;
-      const { jobId } = operation;
-      await transaction.sql('operations').where({ id: operationId }).update({ cancelled_at_ms: transaction.nowMs });
-      transaction.events.push({ type: 'stage', jobId, stage: Stage.Completed });
-      const live = transaction.sql('operations').where({ job_id: jobId, cancelled_at_ms: null });
-      const [others] = await live.count<{ count: number }[]>({ count: '*' });
-      if (others?.count === 0) await cancelJob(transaction, jobId);
-    });
+    return this.#cancel.run({ id: operationId });
   }
 
   forget(operationId: string): Promise<boolean> {
-    return this.#run(async (transaction) => {
-      const operation = await load(transaction, operationId);
-      if (!operation) return true;
-      if (operation.stage !== Stage.Completed) return false;
-      await transaction.sql('operations').where({ id: operationId }).delete();
-      await forgetJobsWithoutOperation(transaction, [operation.jobId]);
-      return true;
-    });
+    return this.#forget.run({ id: operationId });
   }
 }
 
 /** Forgets those of the Jobs that are over and that no Operation is left of. */
-export async function forgetJobsWithoutOperation({ sql }: JobTransaction, jobIds: readonly string[]): Promise<void> {
-  const operations = sql('operations').whereRaw('operations.job_id = jobs.id').select('id');
-  await sql('jobs').whereIn('id', jobIds).where({ stage: Stage.Completed }).whereNotExists(operations).delete();
+export async function forgetJobsWithoutOperation(
+  { sql, dialect }: SqlContext,
+  jobIds: readonly string[],
+): Promise<void> {
+  const { text: isWanted, bindings } = dialect.isIn('id', jobIds);
+  await rowsOf(
+    sql,
+    `DELETE FROM jobs WHERE ${isWanted} AND stage = ${Stage.Completed}
+       AND NOT EXISTS (SELECT id FROM operations WHERE operations.job_id = jobs.id)`,
+    bindings,
+  );
 }
 
-/** Finds a Job in flight that does for this one as well, and makes it as urgent. */
-async function join({ sql }: JobTransaction, { isShared, actionDigest, priority, response }: NewJob) {
-  if (!isShared || response) return undefined;
-  const job = await sql('jobs')
-    .where({ shared_key: actionDigest.key })
-    .first<{ id: string; priority: number } | undefined>('id', 'priority');
-  if (job && priority < job.priority) await sql('jobs').where({ id: job.id }).update({ priority });
-  return job?.id;
+async function findAll(
+  { sql, dialect }: SqlContext,
+  calls: readonly IdCall[],
+): Promise<Map<IdCall, Operation | undefined>> {
+  const wanted = [...new Set(calls.map(({ id }) => id))];
+  const { text: isWanted, bindings } = dialect.isIn('operations.id', wanted);
+  const rows = await rowsOf<FoundOperation>(
+    sql,
+    `SELECT ${foundColumns.join(', ')} FROM operations JOIN jobs ON jobs.id = operations.job_id
+     WHERE ${isWanted}`,
+    bindings,
+  );
+  const found = new Map(rows.map((row) => [row.id, operationOf(row)]));
+  return new Map(calls.map((call) => [call, found.get(call.id)]));
 }
 
-async function insertJob(transaction: JobTransaction, job: NewJob, maxQueued: number): Promise<string> {
-  const { sql, nowMs, events } = transaction;
-  if (!job.response) await checkQueue(transaction, maxQueued);
-  const id = randomUUID();
-  await sql('jobs').insert({
-    id,
-    action_digest: String(job.actionDigest),
-    platform_key: job.platformKey,
-    priority: job.priority,
-    is_cacheable: job.isCacheable,
-    shared_key: job.isShared && !job.response ? job.actionDigest.key : null,
-    stage: job.response ? Stage.Completed : Stage.Queued,
-    queued_at_ms: nowMs,
-    ready_at_ms: nowMs,
-    response: job.response ? Buffer.from(job.response) : null,
-    completed_at_ms: job.response ? nowMs : null,
-  });
-  if (!job.response) events.push({ type: 'queued', platformKey: job.platformKey, delayMs: 0 });
-  return id;
+/** Locks the Jobs of Operations, and loads all Operations and Leases of those. */
+async function loadWithJobs(transaction: JobTransaction, calls: readonly IdCall[]): Promise<void> {
+  const ids = calls.map(({ id }) => id);
+  const wanted = await operationsTable.select(transaction, { column: 'id', values: ids });
+  const jobs = await transaction.lockJobs({ column: 'id', values: wanted.map(({ job_id: jobId }) => jobId) });
+  const jobIds = jobs.map(({ id }) => id);
+  transaction.operations.load(await operationsTable.select(transaction, { column: 'job_id', values: jobIds }));
+  transaction.leases.load(await leasesTable.select(transaction, { column: 'job_id', values: jobIds }));
 }
 
-async function checkQueue({ sql }: JobTransaction, maxQueued: number): Promise<void> {
-  const waiting = sql('jobs').whereRaw(isWaiting).count<{ waiting: number }[]>({ waiting: '*' });
-  const [row] = await waiting;
-  if ((row?.waiting ?? 0) >= maxQueued) throw queueFullError(maxQueued);
+async function cancelAll(transaction: JobTransaction, calls: readonly IdCall[]): Promise<Map<IdCall, undefined>> {
+  await loadWithJobs(transaction, calls);
+  for (const { id } of calls) cancelOne(transaction, id);
+  return new Map(calls.map((call) => [call, undefined]));
 }
 
-async function insertOperation(
-  { sql }: JobTransaction,
-  jobId: string,
-  { instanceName, hints, labels }: NewOperation,
-): Promise<string> {
-  const id = randomUUID();
-  await sql('operations').insert({
-    id,
-    job_id: jobId,
-    instance_name: instanceName,
-    hints,
-    tool_invocation_id: labels.toolInvocationId,
-    correlated_invocations_id: labels.correlatedInvocationsId,
-    action_mnemonic: labels.actionMnemonic,
-    target_id: labels.targetId,
-  });
-  return id;
+function cancelOne(transaction: JobTransaction, id: string): void {
+  const { operations, jobs, nowMs, events } = transaction;
+  const operation = operations.get(id);
+  if (operation?.cancelled_at_ms !== null) return;
+  const job = jobs.get(operation.job_id);
+  if (!job) return;
+  if (job.stage === Stage.Completed) return;
+  operations.change(operation, { cancelled_at_ms: nowMs });
+  events.push({ type: 'stage', jobId: job.id, stage: Stage.Completed });
+  const others = [...operations.values()].filter((each) => each.job_id === job.id && each.cancelled_at_ms === null);
+  if (others.length === 0) transaction.cancelJob(job);
 }
 
-async function load({ sql }: JobTransaction, id: string): Promise<Operation | undefined> {
-  const row = await sql('operations')
-    .join('jobs', 'jobs.id', 'operations.job_id')
-    .where('operations.id', id)
-    .first<OperationRow | undefined>(columns);
-  return row && operationOf(row);
-}
-
-function present(operation: Operation | undefined, id: string): Operation {
-  if (operation) return operation;
-  throw new StatusError(Code.Internal, `Operation ${id} is gone in the transaction that made it`);
-}
-
-function operationOf(row: OperationRow): Operation {
-  const isCancelled = row.cancelled_at_ms !== null;
-  const response = isCancelled ? cancelledResponse() : row.response;
-  return {
-    id: row.id,
-    seq: row.seq,
-    instanceName: row.instance_name,
-    jobId: row.job_id,
-    actionDigest: Digest.parse(row.action_digest),
-    stage: isCancelled ? Stage.Completed : row.stage,
-    queuedAtMs: row.queued_at_ms,
-    hints: row.hints,
-    ...(response && { response }),
-  };
-}
-
-/** Nobody waits for it any more: a Lease under way is called off. */
-async function cancelJob(transaction: JobTransaction, jobId: string): Promise<void> {
-  const { sql, events } = transaction;
-  const lease = await sql('leases')
-    .join('jobs', 'jobs.lease_id', 'leases.id')
-    .where('jobs.id', jobId)
-    .first<{ id: string; session_name: string } | undefined>('leases.id', 'leases.session_name');
-  await transaction.complete(jobId, cancelledResponse());
-  if (!lease) return;
-  await sql('leases').where({ id: lease.id }).update({ state: LeaseState.Cancelled });
-  events.push({ type: 'session', sessionName: lease.session_name });
+async function forgetAll(transaction: JobTransaction, calls: readonly IdCall[]): Promise<Map<IdCall, boolean>> {
+  await loadWithJobs(transaction, calls);
+  const outcomes = new Map<IdCall, boolean>();
+  const jobIds = new Set<string>();
+  for (const call of calls) {
+    const operation = transaction.operations.get(call.id);
+    const job = operation && transaction.jobs.get(operation.job_id);
+    const isOver = operation?.cancelled_at_ms !== null || job?.stage === Stage.Completed;
+    outcomes.set(call, isOver);
+    if (!operation || !isOver) continue;
+    transaction.operations.remove(operation);
+    jobIds.add(operation.job_id);
+  }
+  await transaction.operations.flush(transaction);
+  await forgetJobsWithoutOperation(transaction, [...jobIds]);
+  return outcomes;
 }
 
 function conditionOn(field: OperationField, operator: OperationCondition['operator']): string {
   return `${fieldColumns[field]} ${operator === '!=' ? '<>' : operator} ?`;
+}
+
+function listedOf(row: ListedRow): ListedOperation {
+  const isHeld = row.bot_id !== null && row.cancelled_at_ms === null;
+  return { ...operationOf(row), labels: labelsOf(row), ...(isHeld && { botId: row.bot_id }) };
 }

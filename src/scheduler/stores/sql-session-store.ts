@@ -1,214 +1,135 @@
-import { randomUUID } from 'node:crypto';
-import { Code } from '../../common/code.js';
-import { StatusError } from '../../common/status-error.js';
+import { CallBatch } from '../../sql/call-batch.js';
+import { rowsOf } from '../../sql/query-rows.js';
+import type { SqlContext } from '../../sql/sql-table.js';
 import { Digest } from '../../digest/digest.js';
 import type { LeasedJob, NewSession, Session, SessionStore, SessionUpdate } from '../job-store.js';
-import { LeaseState, decideLease, type LeaseDecision, type LeaseReport } from '../lease.js';
-import { claimJob } from './claim-job.js';
-import type { JobRow, JobTransaction, RunTransaction } from './job-transaction.js';
-import {
-  closeSession,
-  leasesOf,
-  openSession,
-  presentSession,
-  sessionLeaseOf,
-  type LeaseRow,
-  type SessionRow,
-} from './session-rows.js';
+import { LeaseState } from '../lease.js';
+import { claimAll } from './claim-jobs.js';
+import type { JobTransaction, RunRead, RunTransaction } from './job-transaction.js';
+import { openAll } from './open-sessions.js';
+import { updateAll } from './session-reports.js';
+import { presentSession, type SessionCall } from './session-rows.js';
+
+interface LeasedCall {
+  readonly sessionName: string;
+  readonly leaseIds: readonly string[];
+}
 
 /** The bots' half of a {@link SqlJobStore}. */
 export class SqlSessionStore implements SessionStore {
-  readonly #run: RunTransaction;
+  readonly #open: CallBatch<NewSession, Session>;
+  readonly #update: CallBatch<SessionUpdate, Session>;
+  readonly #claim: CallBatch<SessionCall, Session | undefined>;
+  readonly #touch: CallBatch<SessionCall, Session | undefined>;
+  readonly #hangUp: CallBatch<SessionCall, undefined>;
+  readonly #leased: CallBatch<LeasedCall, readonly LeasedJob[]>;
 
-  constructor(run: RunTransaction) {
-    this.#run = run;
+  constructor(run: RunTransaction, read: RunRead) {
+    this.#open = new CallBatch((calls) => run('open', (transaction) => openAll(transaction, calls)));
+    this.#update = new CallBatch((calls) => run('update', (transaction) => updateAll(transaction, calls)));
+    this.#claim = new CallBatch((calls) => run('claim', (transaction) => claimAll(transaction, calls)));
+    this.#touch = new CallBatch((calls) => run('touch', (transaction) => touchAll(transaction, calls)));
+    this.#hangUp = new CallBatch((calls) => run('hang-up', (transaction) => hangUpAll(transaction, calls)));
+    this.#leased = new CallBatch((calls) => read((context) => leasedAll(context, calls)));
   }
 
-  open({ parent, botId, isAccepting, offered, keepaliveMs }: NewSession): Promise<Session> {
-    return this.#run(async (transaction) => {
-      const { sql, nowMs } = transaction;
-      const last = await sql('bot_sessions')
-        .where({ parent, bot_id: botId, closed_because: null })
-        .first<SessionRow | undefined>();
-      if (last) await closeSession(transaction, last, replaced(botId));
-      const name = parent === '' ? randomUUID() : `${parent}/${randomUUID()}`;
-      await sql('bot_sessions').insert({
-        name,
-        parent,
-        bot_id: botId,
-        revision: 1,
-        is_accepting: isAccepting,
-        offered: JSON.stringify(offered),
-        expires_at_ms: nowMs + keepaliveMs,
-      });
-      return { name, revision: 1, expiresAtMs: nowMs + keepaliveMs, leases: [] };
-    });
+  open(session: NewSession): Promise<Session> {
+    return this.#open.run({ ...session });
   }
 
-  async update(update: SessionUpdate): Promise<Session> {
-    // A refusal is returned, not thrown: what it closes must be committed.
-    const outcome = await this.#run((transaction) => applyUpdate(transaction, update));
-    if (outcome instanceof StatusError) throw outcome;
-    return outcome;
+  update(update: SessionUpdate): Promise<Session> {
+    return this.#update.run({ ...update });
   }
 
   claim(sessionName: string, revision: number, keepaliveMs: number): Promise<Session | undefined> {
-    return this.#run(async (transaction) => {
-      const { sql, nowMs } = transaction;
-      const session = await openSession(transaction, sessionName, revision);
-      if (!session?.is_accepting || session.expires_at_ms <= nowMs) return undefined;
-      // One Lease a session (RW-12).
-      if ((await leasesOf(transaction, sessionName)).length > 0) return undefined;
-      if ((await claimJob(transaction, session)) === undefined) return undefined;
-      const expiresAtMs = nowMs + keepaliveMs;
-      await sql('bot_sessions').where({ name: sessionName }).update({ expires_at_ms: expiresAtMs });
-      return presentSession(transaction, { ...session, expires_at_ms: expiresAtMs });
-    });
+    return this.#claim.run({ sessionName, revision, keepaliveMs });
   }
 
   touch(sessionName: string, revision: number, keepaliveMs: number): Promise<Session | undefined> {
-    return this.#run(async (transaction) => {
-      const session = await openSession(transaction, sessionName, revision);
-      if (!session) return undefined;
-      const expiresAtMs = transaction.nowMs + keepaliveMs;
-      await transaction.sql('bot_sessions').where({ name: sessionName }).update({ expires_at_ms: expiresAtMs });
-      return presentSession(transaction, { ...session, expires_at_ms: expiresAtMs });
-    });
+    return this.#touch.run({ sessionName, revision, keepaliveMs });
   }
 
   hangUp(sessionName: string, revision: number, keepaliveMs: number): Promise<void> {
-    return this.#run(async (transaction) => {
-      const { sql, nowMs } = transaction;
-      const session = await openSession(transaction, sessionName, revision);
-      if (!session) return;
-      for (const lease of await leasesOf(transaction, sessionName)) {
-        if (lease.state === LeaseState.Pending && !lease.is_reported) await transaction.putBack(lease, {});
-      }
-      const expiresAtMs = Math.min(session.expires_at_ms, nowMs + keepaliveMs);
-      await sql('bot_sessions').where({ name: sessionName }).update({ expires_at_ms: expiresAtMs });
-    });
+    return this.#hangUp.run({ sessionName, revision, keepaliveMs });
   }
 
   leasedJobs(sessionName: string, leaseIds: readonly string[]): Promise<readonly LeasedJob[]> {
-    return this.#run(async ({ sql }) => {
-      const rows = await sql('leases')
-        .join('jobs', 'jobs.lease_id', 'leases.id')
-        .where('leases.session_name', sessionName)
-        .whereIn('leases.id', leaseIds)
-        .select<Pick<JobRow, 'lease_id' | 'action_digest' | 'is_cacheable' | 'queued_at_ms'>[]>('jobs.*');
-      return rows.map((row) => ({
-        leaseId: row.lease_id ?? '',
-        actionDigest: Digest.parse(row.action_digest),
-        isCacheable: row.is_cacheable !== 0,
-        queuedAtMs: row.queued_at_ms,
-      }));
-    });
+    return this.#leased.run({ sessionName, leaseIds });
   }
 }
 
-async function applyUpdate(transaction: JobTransaction, update: SessionUpdate): Promise<Session | StatusError> {
-  const { sql, nowMs } = transaction;
-  const { name, botId, isAccepting, isLeaving, offered, keepaliveMs, reports } = update;
-  const found = await sql('bot_sessions').where({ name }).first<SessionRow | undefined>();
-  if (!found) return refusal(name, 'is not known here');
-  if (found.closed_because !== null) return refusal(name, found.closed_because);
-  if (found.bot_id !== botId) {
-    await closeSession(transaction, found, misused(found.bot_id));
-    return refusal(name, misused(found.bot_id).because);
-  }
-  await reconcile(transaction, found, { reports, isAccepting });
-  const session = { ...found, revision: found.revision + 1, expires_at_ms: nowMs + keepaliveMs };
-  await sql('bot_sessions')
-    .where({ name })
-    .update({
-      revision: session.revision,
-      expires_at_ms: session.expires_at_ms,
-      is_accepting: isAccepting,
-      offered: JSON.stringify(offered),
-    });
-  const presented = await presentSession(transaction, session);
-  if (isLeaving && presented.leases.length === 0) await closeSession(transaction, session, left(botId));
-  return presented;
-}
-
-/** Holds what the bot says against what the server knows, Lease by Lease. */
-async function reconcile(
+async function touchAll(
   transaction: JobTransaction,
-  session: SessionRow,
-  { reports, isAccepting }: Pick<SessionUpdate, 'reports' | 'isAccepting'>,
-): Promise<void> {
-  const byId = new Map<string, LeaseReport>(reports.map((report) => [report.id, report]));
-  for (const lease of await leasesOf(transaction, session.name)) {
-    const report = byId.get(lease.id);
-    await apply(transaction, lease, { session, decision: decideLease(sessionLeaseOf(lease), report, isAccepting) });
-  }
-}
-
-interface Decided {
-  readonly session: SessionRow;
-  readonly decision: LeaseDecision;
-}
-
-async function apply(transaction: JobTransaction, lease: LeaseRow, { session, decision }: Decided): Promise<void> {
-  const row = transaction.sql('leases').where({ id: lease.id });
-  switch (decision.kind) {
-    case 'keep':
-      if (!lease.is_reported) await row.update({ is_reported: true });
-      return;
-    case 'offer':
-      await row.update({ offers: lease.offers + 1 });
-      return;
-    case 'activate':
-      await row.update({ state: LeaseState.Active, is_reported: true });
-      await transaction.begin(lease);
-      return;
-    case 'give-back':
-      await transaction.putBack(lease, {});
-      return;
-    case 'lost':
-      await transaction.putBack(lease, { error: ofBot(session.bot_id, decision.error), faultyBotId: session.bot_id });
-      return;
-    case 'finish':
-      await finish(transaction, lease, { session, decision });
-      return;
-    case 'drop':
-      await row.delete();
-  }
-}
-
-async function finish(
-  transaction: JobTransaction,
-  lease: LeaseRow,
-  { session, decision }: { session: SessionRow; decision: Extract<LeaseDecision, { kind: 'finish' }> },
-): Promise<void> {
-  const { verdict } = decision;
-  if (verdict.kind === 'retry') {
-    await transaction.putBack(lease, { error: ofBot(session.bot_id, verdict.error), faultyBotId: session.bot_id });
-    return;
-  }
-  await transaction.complete(lease.job_id, verdict.response, lease.id);
-  await transaction.sql('leases').where({ id: lease.id }).delete();
-}
-
-function ofBot(botId: string, error: string): string {
-  return `bot ${JSON.stringify(botId)}: ${error}`;
-}
-
-function refusal(name: string, because: string): StatusError {
-  return new StatusError(
-    Code.InvalidArgument,
-    `BotSession ${JSON.stringify(name)} ${because}; stop its work and create a new session`,
+  calls: readonly SessionCall[],
+): Promise<Map<SessionCall, Session | undefined>> {
+  const names = calls.map(({ sessionName }) => sessionName);
+  await transaction.lockSessions(names);
+  await transaction.loadLeases(names);
+  return new Map(
+    calls.map((call) => {
+      const session = transaction.openSession(call.sessionName, call.revision);
+      if (!session) return [call, undefined];
+      transaction.sessions.change(session, { expires_at_ms: transaction.nowMs + call.keepaliveMs });
+      return [call, presentSession(transaction, session)];
+    }),
   );
 }
 
-const replaced = (botId: string) => ({
-  because: `was replaced by a newer session of bot ${JSON.stringify(botId)}`,
-  lost: ofBot(botId, 'it started anew while it had the lease'),
-});
+async function hangUpAll(
+  transaction: JobTransaction,
+  calls: readonly SessionCall[],
+): Promise<Map<SessionCall, undefined>> {
+  const names = calls.map(({ sessionName }) => sessionName);
+  await transaction.lockSessions(names);
+  await transaction.loadLeases(names);
+  for (const { sessionName, revision, keepaliveMs } of calls) {
+    const session = transaction.openSession(sessionName, revision);
+    if (!session) continue;
+    for (const lease of transaction.leasesOf(sessionName)) {
+      if (lease.state !== LeaseState.Pending || lease.is_reported) continue;
+      transaction.putBack(lease, { outcome: 'returned' });
+    }
+    const expiresAtMs = Math.min(session.expires_at_ms, transaction.nowMs + keepaliveMs);
+    transaction.sessions.change(session, { expires_at_ms: expiresAtMs });
+  }
+  return new Map(calls.map((call) => [call, undefined]));
+}
 
-const misused = (botId: string) => ({
-  because: `belongs to bot ${JSON.stringify(botId)}, and was ended because another bot used it`,
-  lost: ofBot(botId, 'its session was used by another bot'),
-});
+interface LeasedRow {
+  readonly id: string;
+  readonly session_name: string;
+  readonly action_digest: string;
+  readonly is_cacheable: number | boolean;
+  readonly queued_at_ms: number;
+}
 
-const left = (botId: string) => ({ because: 'was ended by its bot', lost: ofBot(botId, 'it has left') });
+async function leasedAll(
+  { sql, dialect }: SqlContext,
+  calls: readonly LeasedCall[],
+): Promise<Map<LeasedCall, readonly LeasedJob[]>> {
+  const wanted = calls.flatMap(({ leaseIds }) => leaseIds);
+  const { text: isWanted, bindings } = dialect.isIn('leases.id', wanted);
+  const rows = await rowsOf<LeasedRow>(
+    sql,
+    `SELECT leases.id, leases.session_name, jobs.action_digest, jobs.is_cacheable, jobs.queued_at_ms
+     FROM leases JOIN jobs ON jobs.id = leases.job_id AND jobs.lease_id = leases.id
+     WHERE ${isWanted}`,
+    bindings,
+  );
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return new Map(
+    calls.map((call) => {
+      const found = call.leaseIds.flatMap((id) => byId.get(id) ?? []);
+      return [call, found.filter((row) => row.session_name === call.sessionName).map(leasedJobOf)];
+    }),
+  );
+}
+
+function leasedJobOf(row: LeasedRow): LeasedJob {
+  return {
+    leaseId: row.id,
+    actionDigest: Digest.parse(row.action_digest),
+    isCacheable: Boolean(row.is_cacheable),
+    queuedAtMs: row.queued_at_ms,
+  };
+}

@@ -31,6 +31,10 @@ class InterruptedDatabase implements Database {
     return this.#inner.transaction(work);
   }
 
+  read<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.#inner.read(work);
+  }
+
   async statement<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     await this.interrupt(this.#count++);
     return this.#inner.statement(work);
