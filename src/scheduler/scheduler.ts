@@ -135,7 +135,8 @@ export class Scheduler implements AsyncDisposable {
       ...(result && { response: encodeResponse({ result, cachedResult: true }) }),
     };
     const watched = { ...operation, watchedForMs: this.#audience.patienceMs };
-    return this.#ports.store.operations.add(job, watched, this.#options.maxQueued);
+    const { operations } = this.#ports.store;
+    return this.#watchers.read(() => operations.add(job, watched, this.#options.maxQueued));
   }
 
   /**
@@ -151,7 +152,7 @@ export class Scheduler implements AsyncDisposable {
    * instance (EX-4).
    */
   async find(reference: OperationReference): Promise<Operation> {
-    const operation = await this.#load(reference);
+    const operation = await this.#watchers.read(() => this.#load(reference));
     this.#audience.note(operation.id);
     return operation;
   }
