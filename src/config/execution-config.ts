@@ -24,6 +24,7 @@ export const execution = tagged('execution', {
   botSessionKeepaliveTimeout: z.number().positive().optional(),
   maxExecutionTimeout: z.number().positive().optional(),
   maxQueueTime: z.number().min(0).optional(),
+  cancelUnwatchedAfter: z.number().min(0).optional(),
   quarantineTime: z.number().min(0).max(86_400).optional(),
 });
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../common/clock.js';
 import { Code } from '../common/code.js';
 import type { Logger } from '../common/logger.js';
+import type { Audience } from './audience.js';
 import { failureResponse } from './execute-responses.js';
 import type { Bot, JobStore } from './job-store.js';
 import { describePlatform, fits, platformOfKey } from './platform.js';
@@ -11,6 +12,7 @@ export interface HousekeeperOptions {
   readonly store: Pick<JobStore, 'upkeep' | 'events'>;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly audience: Pick<Audience, 'tend' | 'extendAll'>;
   readonly keepaliveMs: number;
   readonly sweepMs: number;
   /** How often those are to look again who follow Operations. */
@@ -46,10 +48,11 @@ export class Housekeeper {
     this.#blindSinceMs = options.clock.now();
   }
 
-  /** Gives all bots a new deadline: nobody was there to hear them. What fails now is done by the next sweep. */
+  /** Gives all bots and clients a new deadline: nobody was there to hear them. What fails now is done by the next sweep. */
   async extendSessions(): Promise<void> {
     const { store, keepaliveMs, logger } = this.#options;
     this.#mustExtend = true;
+    this.#options.audience.extendAll();
     try {
       await store.upkeep.extendSessions(keepaliveMs);
       this.#mustExtend = false;
@@ -83,6 +86,8 @@ export class Housekeeper {
     const [expired, platformKeys] = await Promise.all([this.#expireSessions(), store.upkeep.queuedPlatforms()]);
     if (expired > 0) logger.warn({ sessions: expired }, 'Bot sessions expired');
     for (const platformKey of platformKeys) this.#options.offer(platformKey);
+    const cancelled = await this.#options.audience.tend();
+    if (cancelled > 0) logger.info({ operations: cancelled }, 'Operations cancelled that nobody watched');
     await this.#failUnserved(platformKeys);
     if (clock.now() - this.#lookedAtMs >= repeatMs) {
       this.#lookedAtMs = clock.now();

@@ -40,6 +40,8 @@ export interface NewOperation {
   readonly labels: OperationLabels;
   /** Kept for the services, opaque here: what this client wants of the response. */
   readonly hints: string;
+  /** After how long it is cancelled, unless somebody is told to watch it by then. @defaultValue never */
+  readonly watchedForMs?: number | undefined;
 }
 
 /** A client's handle on a Job, as it stands. */
@@ -219,11 +221,32 @@ export interface StoreUpkeep {
   prune(retentionMs: number): Promise<number>;
 }
 
+/** What {@link WatchStore.cancelUnwatched} has done. */
+export interface UnwatchedEnd {
+  /** How many Operations it has cancelled. */
+  readonly cancelled: number;
+  /** Whether there are more. */
+  readonly hasMore: boolean;
+}
+
+/** Which Operations clients watch, on all controllers. Every method is one atomic change. */
+export interface WatchStore {
+  /** From now on these are watched for so long; they are cancelled after that. */
+  extend(operationIds: readonly string[], forMs: number): Promise<void>;
+
+  /** The same for all that are to be cancelled some time, unless they have longer. */
+  extendAll(forMs: number): Promise<void>;
+
+  /** Cancels Operations whose time is over, as {@link OperationStore.cancel} does. */
+  cancelUnwatched(): Promise<UnwatchedEnd>;
+}
+
 /** Where Jobs, Operations, Leases and BotSessions live: all of it outlives the process, and has one set of rules. */
 export interface JobStore {
   readonly operations: OperationStore;
   readonly sessions: SessionStore;
   readonly upkeep: StoreUpkeep;
+  readonly watches: WatchStore;
   /** Tells of every change that was made through a store of the same database. */
   readonly events: JobEvents;
 }

@@ -3,6 +3,7 @@ import { Code } from '../common/code.js';
 import { StatusError } from '../common/status-error.js';
 import type { JobEvent } from './job-events.js';
 import type { Operation } from './job-store.js';
+import { RecentStages } from './recent-stages.js';
 import { Stage } from './stage.js';
 import type { Unserved } from './unserved.js';
 import { Waker } from './waker.js';
@@ -36,18 +37,31 @@ export class OperationWatchers {
   readonly #byJob = new Map<string, Set<Watcher>>();
   /** Whether all will look again in a moment. */
   #willLook = false;
+  readonly #recent = new RecentStages();
+  /** When the Operations were read that somebody may be about to follow. */
+  readonly #readAt = new WeakMap<Operation, number>();
 
   constructor(options: OperationWatchersOptions) {
     this.#options = options;
   }
 
+  /** Reads an Operation, or makes one, so that whoever follows it need not read it again if nothing has happened. */
+  async read(reading: () => Promise<Operation>): Promise<Operation> {
+    const readAt = this.#recent.now();
+    const operation = await reading();
+    this.#readAt.set(operation, readAt);
+    return operation;
+  }
+
   /** Passes an event on to those who follow its Job. */
   tell({ jobId, stage }: Extract<JobEvent, { type: 'stage' }>): void {
+    this.#recent.note(jobId);
     for (const watcher of this.#byJob.get(jobId) ?? []) watcher.tell(stage);
   }
 
   /** Events may have been missed: all look whether their Operation is over, at the same time, so that it is one statement. */
   lookAgain(): void {
+    this.#recent.forget();
     for (const watchers of this.#byJob.values()) for (const watcher of watchers) watcher.tell(Stage.Completed);
   }
 
@@ -58,8 +72,8 @@ export class OperationWatchers {
   async *follow(operation: Operation, signal: AbortSignal): AsyncGenerator<WatchedOperation, void, undefined> {
     const { clock, repeatMs } = this.#options;
     using watcher = this.#join(operation.jobId);
-    // Read again: of what happened before we joined nobody tells us.
-    let current: WatchedOperation = await this.#options.load(operation);
+    // Of what happened before we joined nobody tells us.
+    let current: WatchedOperation = this.#isFresh(operation) ? operation : await this.#options.load(operation);
     yield current;
     const silence = new Silence(clock, repeatMs, current.stage);
     while (current.stage !== Stage.Completed) {
@@ -110,6 +124,12 @@ export class OperationWatchers {
 
   #unserved({ platformKey }: Operation): Promise<Unserved | undefined> {
     return unlessAway(this.#options.explain(platformKey));
+  }
+
+  /** Whether nothing has happened to an Operation since it was read. */
+  #isFresh(operation: Operation): boolean {
+    const readAt = this.#readAt.get(operation);
+    return readAt !== undefined && this.#recent.isQuiet(operation.jobId, readAt);
   }
 
   #join(jobId: string): Watcher {

@@ -14,6 +14,11 @@ export interface SchedulerOptions {
   readonly maxQueued?: number;
   /** For how long an Action is refused after bots vanished with it until it was given up; 0 means not at all. @defaultValue 10 min */
   readonly quarantineMs?: number;
+  /**
+   * How long an Operation goes on that no stream follows and nobody asks about; then it is cancelled. The same on all controllers.
+   * 0 means for ever (EX-8). @defaultValue 0
+   */
+  readonly cancelUnwatchedAfterMs?: number;
   /** The longest timeout that an Action may ask for. @defaultValue 2 h */
   readonly maxExecutionTimeoutMs?: number;
   /** How long an Operation is remembered once it is over. @defaultValue 24 h */
@@ -36,6 +41,7 @@ export function resolveSchedulerOptions(options: SchedulerOptions): Required<Sch
     maxQueueTimeMs: 10 * 60_000,
     maxQueued: 100_000,
     quarantineMs: 10 * 60_000,
+    cancelUnwatchedAfterMs: 0,
     maxExecutionTimeoutMs: 2 * 3_600_000,
     retentionMs: 24 * 3_600_000,
     repeatMs: 30_000,

@@ -6,6 +6,7 @@ import { StatusError } from '../common/status-error.js';
 import type { Digest } from '../digest/digest.js';
 import type { reapi } from '../proto/index.js';
 import { affinityKeyOf } from './affinity.js';
+import { Audience } from './audience.js';
 import { BotSessions } from './bot-sessions.js';
 import { encodeResponse } from './execute-responses.js';
 import { Housekeeper } from './housekeeper.js';
@@ -61,6 +62,7 @@ export class Scheduler implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #options: Required<SchedulerOptions>;
   readonly #watchers: OperationWatchers;
+  readonly #audience: Audience;
   readonly #waiting: WaitingBots;
   readonly #stopping = new AbortController();
   #subscription: Disposable | undefined;
@@ -77,19 +79,21 @@ export class Scheduler implements AsyncDisposable {
     this.#watchers = new OperationWatchers({
       clock,
       repeatMs: this.#options.repeatMs,
-      load: (operation) => this.find(operation),
+      load: (operation) => this.#load(operation),
       explain: (platformKey) => explainer.explain(platformKey),
     });
     const judge = new LeaseJudge({ actionCache, cacheFailedActions: this.#options.cacheFailedActions, logger });
+    this.#audience = new Audience({ ...this.#options, store, clock });
     this.#housekeeper = new Housekeeper({
       ...this.#options,
       store,
       clock,
       logger,
+      audience: this.#audience,
       offer: (platformKey) => this.#waiting.offer(platformKey),
       lookAgain: () => this.#watchers.lookAgain(),
     });
-    this.inspector = new JobInspector({ inspection: store.inspection, find: (reference) => this.find(reference) });
+    this.inspector = new JobInspector({ inspection: store.inspection, find: (reference) => this.#load(reference) });
     this.bots = new BotSessions({ store, judge, waiting: this.#waiting, clock, options: this.#options });
   }
 
@@ -130,7 +134,9 @@ export class Scheduler implements AsyncDisposable {
       affinityKey: affinityKeyOf({ targetId: operation.labels.targetId, inputRootDigest: request.inputRootDigest }),
       ...(result && { response: encodeResponse({ result, cachedResult: true }) }),
     };
-    return this.#ports.store.operations.add(job, operation, this.#options.maxQueued);
+    const watched = { ...operation, watchedForMs: this.#audience.patienceMs };
+    const { operations } = this.#ports.store;
+    return this.#watchers.read(() => operations.add(job, watched, this.#options.maxQueued));
   }
 
   /**
@@ -138,17 +144,17 @@ export class Scheduler implements AsyncDisposable {
    * it waits when no connected bot could take it.
    */
   watch(operation: Operation, signal: AbortSignal): AsyncGenerator<WatchedOperation, void, undefined> {
-    return this.#watchers.follow(operation, signal);
+    return this.#audience.watch(operation.id, this.#watchers.follow(operation, signal));
   }
 
-  /** Throws NOT_FOUND for an Operation that is unknown, forgotten or of another instance (EX-4). */
-  async find({ instanceName, id }: OperationReference): Promise<Operation> {
-    const operation = await this.#ports.store.operations.find(id);
-    if (operation?.instanceName === instanceName) return operation;
-    throw new StatusError(
-      Code.NotFound,
-      `Operation ${JSON.stringify(id)} is not known in instance ${JSON.stringify(instanceName)}; finished ones are kept for ${this.#options.retentionMs / 3_600_000} h`,
-    );
+  /**
+   * The state of an Operation, for a client that watches it so. Throws NOT_FOUND if it is unknown, forgotten or of another
+   * instance (EX-4).
+   */
+  async find(reference: OperationReference): Promise<Operation> {
+    const operation = await this.#watchers.read(() => this.#load(reference));
+    this.#audience.note(operation.id);
+    return operation;
   }
 
   /** One page of an instance's Operations, oldest first. Throws INVALID_ARGUMENT (OP-3). */
@@ -164,17 +170,26 @@ export class Scheduler implements AsyncDisposable {
 
   /** Ends an Operation with CANCELLED, unless it is over (OP-4). Its Job goes on while others wait for it. */
   async cancel(reference: OperationReference): Promise<void> {
-    await this.find(reference);
+    await this.#load(reference);
     await this.#ports.store.operations.cancel(reference.id);
   }
 
   /** Forgets an Operation. Throws FAILED_PRECONDITION if it is still going on (OP-5). */
   async forget(reference: OperationReference): Promise<void> {
-    await this.find(reference);
+    await this.#load(reference);
     if (await this.#ports.store.operations.forget(reference.id)) return;
     throw new StatusError(
       Code.FailedPrecondition,
       `Operation ${JSON.stringify(reference.id)} is still going on: cancel it first, or wait`,
+    );
+  }
+
+  async #load({ instanceName, id }: OperationReference): Promise<Operation> {
+    const operation = await this.#ports.store.operations.find(id);
+    if (operation?.instanceName === instanceName) return operation;
+    throw new StatusError(
+      Code.NotFound,
+      `Operation ${JSON.stringify(id)} is not known in instance ${JSON.stringify(instanceName)}; finished ones are kept for ${this.#options.retentionMs / 3_600_000} h`,
     );
   }
 

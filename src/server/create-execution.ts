@@ -26,14 +26,15 @@ async function createNew(config: ExecutionConfig, composition: Composition): Pro
 }
 
 function schedulerOptionsOf(config: ExecutionConfig): SchedulerOptions {
-  const { propertyKeys, actionCache, botSessionKeepaliveTimeout, maxExecutionTimeout, maxQueueTime, quarantineTime } =
-    config;
+  const { propertyKeys, actionCache, botSessionKeepaliveTimeout, maxExecutionTimeout, maxQueueTime } = config;
+  const { cancelUnwatchedAfter, quarantineTime } = config;
   return {
     propertyKeys,
     cacheFailedActions: actionCache !== undefined && policyOf(actionCache).cacheFailedActions,
     ...(botSessionKeepaliveTimeout !== undefined && { keepaliveMs: botSessionKeepaliveTimeout * 1000 }),
     ...(maxExecutionTimeout !== undefined && { maxExecutionTimeoutMs: maxExecutionTimeout * 1000 }),
     ...(maxQueueTime !== undefined && { maxQueueTimeMs: maxQueueTime * 1000 }),
+    ...(cancelUnwatchedAfter !== undefined && { cancelUnwatchedAfterMs: cancelUnwatchedAfter * 1000 }),
     ...(quarantineTime !== undefined && { quarantineMs: quarantineTime * 1000 }),
   };
 }

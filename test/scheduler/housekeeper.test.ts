@@ -109,4 +109,27 @@ describe('Housekeeper', () => {
       await assert.rejects(find(bench, operation), { code: Code.NotFound });
     });
   });
+
+  it('cancels operations that nobody asks about, and only those, and tells the log (EX-8)', async () => {
+    const bench = await open({ cancelUnwatchedAfterMs: 60_000, maxQueueTimeMs: 0 });
+    const { store } = bench;
+    const [asked, followed, left] = [await bench.execute('a'), await bench.execute('b'), await bench.execute('c')];
+    const stop = new AbortController();
+    const stream = bench.scheduler.watch(followed, stop.signal);
+    await stream.next();
+    const stages = async (): Promise<(Stage | undefined)[]> =>
+      Promise.all([asked, followed, left].map(async ({ id }) => (await store.operations.find(id))?.stage));
+
+    for (let sweeps = 0; sweeps < 24; sweeps += 1) {
+      await find(bench, asked);
+      await sweep(bench);
+    }
+    const watched = await stages();
+    await stream.return();
+    for (let sweeps = 0; sweeps < 24; sweeps += 1) await sweep(bench);
+
+    assert.deepEqual(watched, [Stage.Queued, Stage.Queued, Stage.Completed]);
+    assert.deepEqual(await stages(), [Stage.Completed, Stage.Completed, Stage.Completed]);
+    assert.ok(bench.logger.lines.some(({ message }) => message === 'Operations cancelled that nobody watched'));
+  });
 });

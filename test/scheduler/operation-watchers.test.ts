@@ -41,6 +41,37 @@ describe('Watching an operation', () => {
     assert.deepEqual(stages, [Stage.Queued, Stage.Executing, Stage.Completed]);
   });
 
+  it('does not read again what was just added or found', async () => {
+    const bench = await open();
+    const { signal } = new AbortController();
+    const operation = await bench.execute('a');
+    const found = await find(bench, operation);
+    const states = [operation, found].map((each) => bench.scheduler.watch(each, signal));
+
+    const first = await Promise.all(states.map((each) => each.next()));
+
+    assert.ok(first[0]?.value === operation && first[1]?.value === found);
+    await Promise.all(states.map((each) => each.return()));
+  });
+
+  it('reads again what has changed between its being added and being followed', async () => {
+    const bench = await open();
+    const operations = [await bench.execute('a'), await bench.execute('b'), await bench.execute('c')];
+    await bench.work();
+    const session = await bench.connect('bot');
+    await bench.update(session, [running(session.leases[0]!.id)]);
+    await bench.scheduler.cancel(operations[2]!);
+
+    const first = await Promise.all(
+      operations.map((each) => bench.scheduler.watch(each, new AbortController().signal).next()),
+    );
+
+    assert.deepEqual(
+      first.map(({ value }) => value && value.stage),
+      [Stage.Completed, Stage.Executing, Stage.Completed],
+    );
+  });
+
   it('tells that a job is queued again whose worker is lost (EX-5, EX-16)', async () => {
     const bench = await open();
     const operation = await bench.execute('a');

@@ -178,7 +178,8 @@ function flowOf({ job, operation }: AddCall): Flow {
   return { platformKey: job.platformKey, flowKey: (named ?? ['instance', operation.instanceName]).join(':') };
 }
 
-function addOperation(transaction: JobTransaction, job: JobRow, { instanceName, hints, labels }: NewOperation): Added {
+function addOperation(transaction: JobTransaction, job: JobRow, made: NewOperation): Added {
+  const { instanceName, hints, labels, watchedForMs } = made;
   const operation = transaction.operations.add({
     id: randomUUID(),
     job_id: job.id,
@@ -190,6 +191,8 @@ function addOperation(transaction: JobTransaction, job: JobRow, { instanceName, 
     target_id: labels.targetId,
     cancelled_at_ms: null,
   });
+  if (watchedForMs !== undefined && job.stage !== Stage.Completed)
+    transaction.watches.add({ operation_id: operation.id, until_ms: transaction.nowMs + watchedForMs });
   return { job, operation };
 }
 

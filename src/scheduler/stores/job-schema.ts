@@ -3,6 +3,7 @@ import { createTables } from './job-schema-1.js';
 import { addRanks } from './job-schema-2.js';
 import { addDrains } from './job-schema-3.js';
 import { addQuarantine } from './job-schema-4.js';
+import { addWatches } from './job-schema-5.js';
 import { Stage } from '../stage.js';
 
 /**
@@ -36,6 +37,10 @@ export const jobSchema: Schema = {
     {
       name: 'actions that kill bots',
       up: addQuarantine,
+    },
+    {
+      name: 'until when operations are watched',
+      up: addWatches,
     },
   ],
 };

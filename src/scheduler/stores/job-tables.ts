@@ -85,6 +85,12 @@ export interface AttemptRow {
   readonly has_vanished?: boolean;
 }
 
+/** A row of `watches`: an Operation that is cancelled when nobody watches it. */
+export interface WatchRow {
+  readonly operation_id: string;
+  readonly until_ms: number;
+}
+
 export const jobsTable = new SqlTable<JobRow>('jobs', 'id', {
   seq: 'bigint',
   id: 'text',
@@ -157,4 +163,9 @@ export const attemptsTable = new SqlTable<AttemptRow>('attempts', 'lease_id', {
   outcome: 'text',
   error: 'text',
   has_vanished: 'boolean',
+});
+
+export const watchesTable = new SqlTable<WatchRow>('watches', 'operation_id', {
+  operation_id: 'text',
+  until_ms: 'bigint',
 });

@@ -13,6 +13,7 @@ import {
   leasesTable,
   operationsTable,
   sessionsTable,
+  watchesTable,
   type JobRow,
   type LeaseRow,
   type SessionRow,
@@ -70,6 +71,7 @@ export class JobTransaction implements SqlContext {
   readonly operations = new RowSet(operationsTable);
   readonly leases = new RowSet(leasesTable);
   readonly attempts = new RowSet(attemptsTable);
+  readonly watches = new RowSet(watchesTable);
   readonly #maxAttempts: number;
   readonly #counter: string;
   /** The Jobs that waited when they were loaded. */
@@ -193,7 +195,7 @@ export class JobTransaction implements SqlContext {
   /** Writes everything back. */
   async flush(): Promise<void> {
     this.#tellPassedOver();
-    const sets = [this.sessions, this.jobs, this.operations, this.leases, this.attempts];
+    const sets = [this.sessions, this.jobs, this.operations, this.leases, this.attempts, this.watches];
     const statements = sets.flatMap((set) => set.takeStatements(this.dialect));
     await this.dialect.runAll(this.sql, [...statements, ...this.#count()]);
     await recordKillers(this, this.#givenUp.splice(0));

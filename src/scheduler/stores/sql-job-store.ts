@@ -5,13 +5,14 @@ import type { Database } from '../../sql/database.js';
 import { migrate, type MigrateOptions } from '../../sql/migrate.js';
 import { LocalJobEvents, type JobEventBus, type JobEvents } from '../job-events.js';
 import type { InspectableJobStore, JobInspection } from '../job-inspection.js';
-import type { OperationStore, SessionStore, StoreUpkeep } from '../job-store.js';
+import type { OperationStore, SessionStore, StoreUpkeep, WatchStore } from '../job-store.js';
 import { jobSchema } from './job-schema.js';
 import { JobTransaction, type RunRead, type RunTransaction } from './job-transaction.js';
 import { SqlJobInspection } from './sql-job-inspection.js';
 import { SqlOperationStore } from './sql-operation-store.js';
 import { SqlSessionStore } from './sql-session-store.js';
 import { SqlStoreUpkeep } from './sql-store-upkeep.js';
+import { SqlWatchStore } from './sql-watch-store.js';
 
 /** What {@link SqlJobStore.open} is told. */
 export interface SqlJobStoreOptions extends MigrateOptions {
@@ -34,6 +35,7 @@ export class SqlJobStore implements InspectableJobStore {
   readonly operations: OperationStore;
   readonly sessions: SessionStore;
   readonly upkeep: StoreUpkeep;
+  readonly watches: WatchStore;
   readonly inspection: JobInspection;
   readonly #events: JobEventBus;
 
@@ -58,6 +60,7 @@ export class SqlJobStore implements InspectableJobStore {
     this.operations = new SqlOperationStore(run, read);
     this.sessions = new SqlSessionStore(run, read);
     this.upkeep = new SqlStoreUpkeep(run, read);
+    this.watches = new SqlWatchStore(run);
     this.inspection = new SqlJobInspection(run, read, clock);
   }
 

@@ -117,8 +117,7 @@ async function findAll(
 }
 
 /** Locks the Jobs of Operations, and loads all Operations and Leases of those. */
-async function loadWithJobs(transaction: JobTransaction, calls: readonly IdCall[]): Promise<void> {
-  const ids = calls.map(({ id }) => id);
+async function loadWithJobs(transaction: JobTransaction, ids: readonly string[]): Promise<void> {
   const wanted = await operationsTable.select(transaction, { column: 'id', values: ids });
   const jobs = await transaction.lockJobs({ column: 'id', values: wanted.map(({ job_id: jobId }) => jobId) });
   const jobIds = jobs.map(({ id }) => id);
@@ -127,26 +126,39 @@ async function loadWithJobs(transaction: JobTransaction, calls: readonly IdCall[
 }
 
 async function cancelAll(transaction: JobTransaction, calls: readonly IdCall[]): Promise<Map<IdCall, undefined>> {
-  await loadWithJobs(transaction, calls);
-  for (const { id } of calls) cancelOne(transaction, id);
+  await cancelOperations(
+    transaction,
+    calls.map(({ id }) => id),
+  );
   return new Map(calls.map((call) => [call, undefined]));
 }
 
-function cancelOne(transaction: JobTransaction, id: string): void {
+/** Ends Operations, and the Jobs that no other waits for. Returns how many were not over. */
+export async function cancelOperations(transaction: JobTransaction, ids: readonly string[]): Promise<number> {
+  await loadWithJobs(transaction, ids);
+  return ids.filter((id) => cancelOne(transaction, id)).length;
+}
+
+/** Returns false if it is over. */
+function cancelOne(transaction: JobTransaction, id: string): boolean {
   const { operations, jobs, nowMs, events } = transaction;
   const operation = operations.get(id);
-  if (operation?.cancelled_at_ms !== null) return;
+  if (operation?.cancelled_at_ms !== null) return false;
   const job = jobs.get(operation.job_id);
-  if (!job) return;
-  if (job.stage === Stage.Completed) return;
+  if (!job) return false;
+  if (job.stage === Stage.Completed) return false;
   operations.change(operation, { cancelled_at_ms: nowMs });
   events.push({ type: 'stage', jobId: job.id, stage: Stage.Completed });
   const others = [...operations.values()].filter((each) => each.job_id === job.id && each.cancelled_at_ms === null);
   if (others.length === 0) transaction.cancelJob(job);
+  return true;
 }
 
 async function forgetAll(transaction: JobTransaction, calls: readonly IdCall[]): Promise<Map<IdCall, boolean>> {
-  await loadWithJobs(transaction, calls);
+  await loadWithJobs(
+    transaction,
+    calls.map(({ id }) => id),
+  );
   const outcomes = new Map<IdCall, boolean>();
   const jobIds = new Set<string>();
   for (const call of calls) {

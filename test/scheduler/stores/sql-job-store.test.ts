@@ -23,6 +23,7 @@ import { describeLeases } from '../contract/describe-leases.js';
 import { describeQuarantine } from '../contract/describe-quarantine.js';
 import { describeSessionStore } from '../contract/describe-session-store.js';
 import { describeStoreUpkeep } from '../contract/describe-store-upkeep.js';
+import { describeWatches } from '../contract/describe-watches.js';
 
 for (const { kind, open } of jobStoreKinds) {
   describeOperationStore(`SqlJobStore on ${kind}`, open);
@@ -30,6 +31,7 @@ for (const { kind, open } of jobStoreKinds) {
   describeLeases(`SqlJobStore on ${kind}`, open);
   describeQuarantine(`SqlJobStore on ${kind}`, open);
   describeStoreUpkeep(`SqlJobStore on ${kind}`, open);
+  describeWatches(`SqlJobStore on ${kind}`, open);
 }
 
 describe('SqlJobStore', () => {
