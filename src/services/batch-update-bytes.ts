@@ -1,20 +1,18 @@
 import type { Blob, WriteOutcome } from '../blobstore/blob-store.js';
-import { Digest } from '../digest/digest.js';
 import { reapi } from '../proto/index.js';
 import { statusMessageOf } from '../proto/status.js';
 import { varintAt, varintBytes, writeVarint } from '../proto/varint.js';
-import { functionOf, isPlain, sizeBetween } from './find-missing-bytes.js';
+import { digestBetween, isPlain } from './digest-bytes.js';
 
 const { Response } = reapi.BatchUpdateBlobsResponse;
 
-/** Fields of `BatchUpdateBlobsRequest`, of its entries and of `Digest`: number and wire type. */
+/** Fields of `BatchUpdateBlobsRequest` and of its entries: number and wire type. */
 const tags = {
   instanceName: 0x0a,
   entry: 0x12,
   digestFunction: 0x28,
   digest: 0x0a,
   data: 0x12,
-  hash: 0x0a,
 } as const;
 
 /** `responses` of `BatchUpdateBlobsResponse`. */
@@ -133,15 +131,6 @@ function dataBetween(request: Buffer, start: number, end: number): Buffer | unde
   const length = varintAt(request, start + 1);
   const dataStart = start + 1 + varintBytes(length);
   return request[start] === tags.data && dataStart + length === end ? request.subarray(dataStart, end) : undefined;
-}
-
-function digestBetween(request: Buffer, start: number, end: number, functionValue: number): Digest | undefined {
-  const hexLength = request[start + 1] ?? 0;
-  const fn = functionOf(functionValue, hexLength);
-  const hashEnd = start + 2 + hexLength;
-  if (request[start] !== tags.hash || fn?.hexLength !== hexLength || hashEnd > end) return undefined;
-  const sizeBytes = sizeBetween(request, hashEnd, end);
-  return sizeBytes === undefined ? undefined : Digest.at(request, start + 2, sizeBytes, fn);
 }
 
 function isFailure(outcome: WriteOutcome): boolean {

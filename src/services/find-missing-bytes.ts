@@ -1,10 +1,11 @@
 import type { BlobPresence } from '../blobstore/blob-presence.js';
-import { type DigestFunction, SHA256, digestFunctions } from '../digest/digest-function.js';
+import { type DigestFunction, SHA256 } from '../digest/digest-function.js';
 import { isHashAt, isLowerHexAt } from '../digest/hash-text.js';
+import { digestTags, functionOf, isPlain, sizeBetween } from './digest-bytes.js';
 import { DistinctParts } from './distinct-parts.js';
 
-/** Fields of `FindMissingBlobsRequest` and, within, of `Digest`: number and wire type. */
-const tags = { instanceName: 0x0a, blobDigest: 0x12, digestFunction: 0x18, hash: 0x0a, sizeBytes: 0x10 } as const;
+/** Fields of `FindMissingBlobsRequest`: number and wire type. */
+const tags = { instanceName: 0x0a, blobDigest: 0x12, digestFunction: 0x18 } as const;
 
 /** Of the shortest hash, that of SHA-1. */
 const minFieldBytes = 44;
@@ -65,21 +66,6 @@ function outlineOf(request: Buffer): Outline | undefined {
   return fn && { instanceName, fn };
 }
 
-/** DIG-4: what is not said is inferred from the length of the hash. */
-export function functionOf(value: number, hexLength: number): DigestFunction | undefined {
-  for (const each of digestFunctions) {
-    const isMeant =
-      value === 0 ? !each.isNamedInResources && each.hexLength === hexLength : (each.value as number) === value;
-    if (isMeant) return each;
-  }
-  return undefined;
-}
-
-/** Whether it is the same in every encoding. */
-export function isPlain(text: string): boolean {
-  return text === '' || /^[\x20-\x7e]*$/.test(text);
-}
-
 /** Where the field at `start` ends; beyond the message, if it is none of the three with a length or a value below 128. */
 function endOfField(request: Buffer, start: number): number {
   const tag = request[start];
@@ -98,26 +84,9 @@ function look(
 ): boolean | undefined {
   const hashStart = start + 4;
   const hashEnd = hashStart + fn.hexLength;
-  if (request[start + 2] !== tags.hash || request[start + 3] !== fn.hexLength || hashEnd > end) return undefined;
+  if (request[start + 2] !== digestTags.hash || request[start + 3] !== fn.hexLength || hashEnd > end) return undefined;
   const sizeBytes = sizeBetween(request, hashEnd, end);
   if (sizeBytes === undefined || (sizeBytes === 0) !== isHashAt(fn.emptyHash, request, hashStart)) return undefined;
   if (presence.touch(fn, request, hashStart, sizeBytes)) return true;
   return isLowerHexAt(request, hashStart, fn.hexLength) ? false : undefined;
-}
-
-/** The size that is all there is from `start` to `end`: left out, or encoded in the one way that is usual. */
-export function sizeBetween(request: Buffer, start: number, end: number): number | undefined {
-  if (start === end) return 0;
-  if (request[start] !== tags.sizeBytes) return undefined;
-  let size = 0;
-  let unit = 1;
-  for (let index = start + 1; index < end; index += 1) {
-    const byte = request[index] ?? 0;
-    size += (byte & 0x7f) * unit;
-    unit *= 0x80;
-    const isLast = byte < 0x80;
-    // A last byte of 0 says nothing, except in a size of 0, which is left out.
-    if (isLast !== (index === end - 1) || byte === 0) return undefined;
-  }
-  return size > 0 && Number.isSafeInteger(size) ? size : undefined;
 }

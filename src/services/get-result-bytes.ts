@@ -1,9 +1,8 @@
-import { Digest } from '../digest/digest.js';
-import { varintAt, varintBytes } from '../proto/varint.js';
-import { functionOf, isPlain } from './find-missing-bytes.js';
+import type { Digest } from '../digest/digest.js';
+import { digestBetween, isPlain } from './digest-bytes.js';
 
-/** Fields of `GetActionResultRequest` and of `Digest`: number and wire type. */
-const tags = { instanceName: 0x0a, actionDigest: 0x12, digestFunction: 0x30, hash: 0x0a, sizeBytes: 0x10 } as const;
+/** Fields of `GetActionResultRequest`: number and wire type. */
+const tags = { instanceName: 0x0a, actionDigest: 0x12, digestFunction: 0x30 } as const;
 
 /** What a request asks for that wants no bytes inline. */
 export interface ResultQuestion {
@@ -41,15 +40,4 @@ function fieldAt(request: Buffer, at: number): typeof noField | undefined {
   const end = at + 2 + length;
   const isUsual = tag === tags.digestFunction || tag === tags.instanceName || tag === tags.actionDigest;
   return isUsual && value < 0x80 && end <= request.length ? { tag, length, end } : undefined;
-}
-
-function digestBetween(request: Buffer, start: number, end: number, functionValue: number): Digest | undefined {
-  const hexLength = request[start + 1] ?? 0;
-  const fn = functionOf(functionValue, hexLength);
-  const hashEnd = start + 2 + hexLength;
-  if (request[start] !== tags.hash || fn?.hexLength !== hexLength || hashEnd > end) return undefined;
-  if (hashEnd === end) return Digest.at(request, start + 2, 0, fn);
-  const sizeBytes = varintAt(request, hashEnd + 1);
-  const isSize = request[hashEnd] === tags.sizeBytes && hashEnd + 1 + varintBytes(sizeBytes) === end;
-  return isSize && sizeBytes > 0 ? Digest.at(request, start + 2, sizeBytes, fn) : undefined;
 }
