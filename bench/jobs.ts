@@ -9,6 +9,7 @@ import { BenchBot } from './harness/bench-bot.js';
 import { paths } from './harness/cas-messages.js';
 import type { MeasuredProcess } from './harness/child.js';
 import { framed } from './harness/frame.js';
+import { benchHandOff } from './harness/hand-off.js';
 import { Http2Load } from './harness/http2-load.js';
 import { executeAll, uploadActions } from './harness/job-client.js';
 import { countResults, executeRequest, jobPaths } from './harness/job-messages.js';
@@ -16,7 +17,6 @@ import { type JobServerOptions, startBots, startJobServer } from './harness/job-
 import { benchClaims, benchStore, fillWithFinished, sqliteIn } from './harness/job-store-bench.js';
 import { median, report } from './harness/report.js';
 import { type BenchServer, builtEntry } from './harness/server.js';
-import { SyncedFile } from './harness/sync-rate.js';
 
 // What a job costs on its whole way, and a server that waits: beside empty calls of the same server, or the disk, in the
 // same run. Server and bots are processes of their own; the load is bare http2, so that the server is what is measured.
@@ -147,43 +147,14 @@ async function idleRss({ process }: BenchServer): Promise<number> {
   return process.rssBytes();
 }
 
-/** From the moment when a client asks until the waiting bot has its job: with reading the Action, and two commits. */
-async function benchHandOff(): Promise<void> {
+async function benchOneController(): Promise<void> {
   await using opened = new Lifecycle();
   const server = await startServer(await newDatabase());
   opened.use(server.process);
   await using load = await Http2Load.connect(server.port, { connections: 2 });
-  using disk = new SyncedFile(folder);
   const bot = await BenchBot.connect(load, 1, 'bench/hand-off');
   const actions = await uploadActions(load, 1_000);
-  const times = { handOff: [] as number[], limit: [] as number[] };
-  for (const action of actions) {
-    const leased = bot.next().then((leases) => ({ leases, atMs: performance.now() }));
-    const startMs = performance.now();
-    await load.call(paths.findMissing, empty);
-    times.limit.push(performance.now() - startMs + disk.syncOnce());
-    const sentMs = performance.now();
-    const ended = load.call(jobPaths.execute, executeRequest(action));
-    const { leases, atMs } = await leased;
-    if (leases.length !== 1) throw new Error(`The bot was given ${leases.length} leases`);
-    times.handOff.push(atMs - sentMs);
-    await Promise.all([ended, bot.report()]);
-  }
-  for (const quantile of [0.5, 0.99]) {
-    const [handOff, limit] = [quantileOf(times.handOff, quantile), quantileOf(times.limit, quantile)];
-    report({
-      name: `Hand-off, p${quantile * 100}; fdatasync + empty call`,
-      figure: `${handOff.toFixed(2)} ms`,
-      limit: `${limit.toFixed(2)} ms`,
-      ratio: handOff / limit,
-      goal: 5,
-      isLimit: true,
-    });
-  }
-}
-
-function quantileOf(all: readonly number[], quantile: number): number {
-  return all.toSorted((a, b) => a - b)[Math.floor(all.length * quantile)] ?? 0;
+  await benchHandOff({ name: 'Hand-off', client: load, bot, actions, folder, goal: 5 });
 }
 
 /** What a server does that has nothing to do, with as many finished jobs as are told. */
@@ -224,7 +195,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   store: async () => benchStore(await newDatabase(), folder),
   claims: () => benchClaims(() => (isPostgres ? newDatabase() : Promise.resolve('sqlite://'))),
   streams: benchStreams,
-  'hand-off': benchHandOff,
+  'hand-off': benchOneController,
   idle: async () => {
     await benchIdle(0);
     await benchIdle(Number(values.finished));

@@ -5,22 +5,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Lifecycle } from '../src/common/lifecycle.js';
 import { BenchBot } from './harness/bench-bot.js';
-import { paths } from './harness/cas-messages.js';
 import { MeasuredProcess } from './harness/child.js';
-import { framed } from './harness/frame.js';
+import { benchHandOff } from './harness/hand-off.js';
 import { Http2Load } from './harness/http2-load.js';
 import { uploadActions } from './harness/job-client.js';
-import { executeRequest, jobPaths } from './harness/job-messages.js';
-import { report } from './harness/report.js';
 import { builtEntry } from './harness/server.js';
-import { SyncedFile } from './harness/sync-rate.js';
 
 // Hand-off among two controllers over one PostgreSQL with its default durability: a client asks one, a bot waits at the other.
 
 const { values } = parseArgs({
   options: { jobs: { type: 'string', default: '500' }, entry: { type: 'string', default: builtEntry } },
 });
-const empty = framed(new Uint8Array());
 
 /** A server with all of its services. The CAS of the first is that of the second, too. */
 async function startController(folder: string, name: string, { database, cas }: { database: string; cas?: number }) {
@@ -46,7 +41,7 @@ instances:
   return { process, port: Number(found) };
 }
 
-async function benchHandOff(folder: string): Promise<void> {
+async function benchControllers(folder: string): Promise<void> {
   // The module has mocha end what its suites share; there is none here.
   Object.assign(globalThis, { after: () => undefined });
   const { PostgresServer } = await import('../test/helpers/postgres.js');
@@ -59,43 +54,16 @@ async function benchHandOff(folder: string): Promise<void> {
   opened.use(second.process);
   const client = opened.use(await Http2Load.connect(first.port, { connections: 1 }));
   const worker = opened.use(await Http2Load.connect(second.port, { connections: 1 }));
-  using disk = new SyncedFile(folder);
   const bot = await BenchBot.connect(worker, 0, 'bench/hand-off');
-  const times = { handOff: [] as number[], limit: [] as number[] };
-  for (const action of await uploadActions(client, Number(values.jobs), true)) {
-    const leased = bot.next().then((leases) => ({ leases, atMs: performance.now() }));
-    // So that the bot sleeps.
-    await delay(10);
-    const startMs = performance.now();
-    await client.call(paths.findMissing, empty);
-    times.limit.push(performance.now() - startMs + disk.syncOnce());
-    const sentMs = performance.now();
-    const ended = client.call(jobPaths.execute, executeRequest(action));
-    const { leases, atMs } = await leased;
-    if (leases.length !== 1) throw new Error(`The bot was given ${leases.length} leases`);
-    times.handOff.push(atMs - sentMs);
-    await Promise.all([ended, bot.report()]);
-  }
-  for (const quantile of [0.5, 0.99]) {
-    const [handOff, limit] = [quantileOf(times.handOff, quantile), quantileOf(times.limit, quantile)];
-    report({
-      name: `Hand-off across controllers, p${quantile * 100}; fdatasync + empty call`,
-      figure: `${handOff.toFixed(2)} ms`,
-      limit: `${limit.toFixed(2)} ms`,
-      ratio: handOff / limit,
-      goal: 10,
-      isLimit: true,
-    });
-  }
-}
-
-function quantileOf(all: readonly number[], quantile: number): number {
-  return all.toSorted((a, b) => a - b)[Math.floor(all.length * quantile)] ?? 0;
+  const actions = await uploadActions(client, Number(values.jobs), true);
+  // So that the bot sleeps.
+  const settle = (): Promise<void> => delay(10);
+  await benchHandOff({ name: 'Hand-off across controllers', client, bot, actions, folder, goal: 10, settle });
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'bgd-bench-'));
 try {
-  await benchHandOff(folder);
+  await benchControllers(folder);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
